@@ -1,9 +1,10 @@
 """The record: plain structs, written as JSON, from which every card, page and citation file is derived.
 
-`StepRecord` is `<step>/step.json`, `TrainerRecord` is `<trainer>/trainer.json`, `RunRecord` is `datadreamer.json`. They hold
-facts that were observed while running, already redacted; a fact that nobody knows is None and is shown as "unknown".
-Times are UTC seconds since 1970, durations are seconds, money is US dollars, tokens and rows are counts. Steps and trainers
-refer to each other by name, which is unique within an output folder; fingerprints are not (two names may ask the same).
+`StepRecord` is `<step>/step.json`, `TrainerRecord` is `<trainer>/trainer.json`, `RunRecord` is `datadreamer.json`.
+They hold facts that were observed while running, already redacted; a fact that nobody knows is None and is shown as
+"unknown". Times are UTC seconds since 1970, durations are seconds, money is US dollars, tokens and rows are counts.
+Steps and trainers refer to each other by name, which is unique within an output folder; fingerprints are not (two names
+may ask the same).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class OutputColumn(Struct, kw_only=True):
 
     name: str
     type: str  # Arrow type, for example "string" or "list<item: double>"
+    declared: str | None = None  # the output's name in the step's declaration, where the user renamed it
     digest: str | None = None
     origin: Origin | None = None  # None: derived from the step's models and inputs
     derived_from: list[str] | None = None  # names of the inputs it is made of; None: all of them
@@ -224,8 +226,8 @@ class TrainerRecord(Struct, kw_only=True):
     chat_template: str | None = None
     columns: list[InputUse] = field(default_factory=list)  # training and validation columns, by argument name
     models: list[ModelUse] = field(default_factory=list)  # other models used: reward model, teacher
-    metrics_before: dict[str, float] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)  # of the model that was kept
+    metrics_before: dict[str, float | None] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)  # of the model that was kept; None: not a number
     history: list[dict[str, Any]] = field(default_factory=list)  # {"step": …, "loss": …, "eval_loss": …}
     model: ModelInfo = field(default_factory=ModelInfo)
     calls: Calls = field(default_factory=Calls)  # of a service that trains or judges for a fee
@@ -258,9 +260,7 @@ class EnvironmentInfo(Struct, kw_only=True):
     distributions: dict[str, str] = field(default_factory=dict)  # imported distribution -> version
     gpus: list[GpuInfo] = field(default_factory=list)
     driver: str | None = None
-    flags: dict[str, Any] = field(
-        default_factory=dict
-    )  # for example {"cuda": "12.8", "float32_matmul_precision": "high"}
+    flags: dict[str, Any] = field(default_factory=dict)  # for example {"cuda": "12.8", "allow_tf32": False}
     digest: str | None = None  # dde1:
 
 
