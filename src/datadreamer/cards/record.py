@@ -165,8 +165,9 @@ class StepRecord(Struct, kw_only=True):
     record_version: int = RECORD_VERSION
     status: Status = "finished"
     doc: str | None = None  # one sentence: what this kind of step does
-    fingerprint: str = ""  # ddw1:
-    view: Any = None  # canonical view of what the fingerprint counts
+    fingerprint: str = ""  # ddw1:, over this step and all it reads
+    key: str = ""  # ddk1:, the same with the content of the inputs: what the result is found by
+    view: Any = None  # canonical view of what the key counts
     code: str | None = None  # digest of the code's view
     settings: dict[str, Any] = field(default_factory=dict)  # JSON-able, redacted
     prompts: list[PromptText] = field(default_factory=list)
@@ -217,6 +218,7 @@ class TrainerRecord(Struct, kw_only=True):
     status: Status = "finished"
     doc: str | None = None
     fingerprint: str = ""
+    key: str = ""  # ddk1:
     view: Any = None
     code: str | None = None
     base_model: ModelUse | None = None
