@@ -184,8 +184,8 @@ class HFTransformers(LLM):
         if isinstance(answer, OutOfMemoryError):
             return Failure.of(
                 PermanentModelError(
-                    f"A prompt of {len(row.ids)} tokens with room for {row.max_new_tokens} more does not fit the memory "
-                    f"of the device even alone ({answer}). Ask for fewer tokens, or load with a smaller dtype."
+                    f"A prompt of {len(row.ids)} tokens with room for {row.max_new_tokens} more does not fit the "
+                    f"memory of the device even alone ({answer}). Ask for fewer tokens, or load with a smaller dtype."
                 )
             )
         return Generation(

@@ -36,6 +36,13 @@ class BatchSize:
         self.largest = max(1, self.largest)
         self.current = self.largest
 
+    def allow(self, rows: int) -> None:
+        """Let batches grow to `rows`; at once, if memory was never short."""
+        if rows > self.largest:
+            if self.current == self.largest and self._failed is None:
+                self.current = rows
+            self.largest = rows
+
     def succeeded(self) -> None:
         self._successes += 1
         if self.current >= self.largest or self._successes < self.patience:

@@ -20,7 +20,8 @@ _IGNORED_FOLDERS = ("checkpoint-*", "checkpoints", "runs", "logs", "original", "
 _IGNORED_FILES = (
     ".*", "*.md", "license*", "notice*", "citation*", "use_policy*", "*.png", "*.jpg", "*.jpeg", "*.gif",
     "*.svg", "*.pdf", "*.log", "*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.gguf", "*.onnx", "*.h5",
-    "*.msgpack", "*.tflite", "training_args*", "trainer_state.json", "trainer.json", "datadreamer.json", "*_results.json",
+    "*.msgpack", "*.tflite", "training_args*", "trainer_state.json", "trainer.json", "datadreamer.json",
+    "*_results.json",
 )  # fmt: skip
 
 

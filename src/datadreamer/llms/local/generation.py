@@ -85,7 +85,8 @@ def _config(model: Any, tokenizer: Any, sampling: Sampling, limit: int) -> Any:
     config = copy.deepcopy(model.generation_config)
     config.update(
         do_sample=False, num_beams=1, num_return_sequences=1, max_new_tokens=limit, max_length=None,
-        return_dict_in_generate=False, temperature=None, top_p=None, top_k=None, min_p=None, typical_p=None, repetition_penalty=None,
+        return_dict_in_generate=False, temperature=None, top_p=None, top_k=None, min_p=None, typical_p=None,
+        repetition_penalty=None,
         # these two look at the padded length, so they would make a row depend on its batch
         min_length=None, forced_eos_token_id=None,
         no_repeat_ngram_size=sampling.no_repeat_ngram_size, min_new_tokens=sampling.min_new_tokens,

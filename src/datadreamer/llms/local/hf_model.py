@@ -11,24 +11,17 @@ from typing import Any
 from ... import _context, _lazy
 from ...errors import InvalidArgumentError
 from . import about, contents, loading
+from .batching import BatchSize, free_memory
 from .checkpoint import Checkpoint, locate, require_files
 from .devices import number_format
 
 # arguments of `from_pretrained` that decide where and how fast, not what
 _RUNTIME_ARGUMENTS = frozenset(
-    [
-        "max_memory",
-        "offload_folder",
-        "offload_buffers",
-        "offload_state_dict",
-        "low_cpu_mem_usage",
-        "cache_dir",
-        "token",
-        "force_download",
-        "proxies",
-        "local_files_only",
-    ]
-)
+    (
+        "max_memory", "offload_folder", "offload_buffers", "offload_state_dict", "low_cpu_mem_usage",
+        "cache_dir", "token", "force_download", "proxies", "local_files_only",
+    )
+)  # fmt: skip
 _UNBOUNDED = 1 << 30  # tokenizers without a limit say 1e30
 
 
@@ -74,6 +67,7 @@ class HFModel:
         self._live_identity: dict[str, Any] | None = None
         self._live_model: Any = None
         self._live_tokenizer: Any = None
+        self._live_batch_size = BatchSize(1)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if not name.startswith("_live_")}
@@ -201,14 +195,17 @@ class HFModel:
                 )
             return self._live_model
 
+    def batch_size(self, rows: int) -> BatchSize:
+        """How many of `rows` rows to try at once: what was learnt about the memory stays with the model."""
+        self._live_batch_size.allow(rows)
+        return self._live_batch_size
+
     def unload(self) -> None:
         """Free the memory; the next use loads again."""
         with self._live_lock:
             loaded, self._live_model = self._live_model is not None, None
             self._live_tokenizer = None
         if loaded:
-            from .batching import free_memory
-
             free_memory()
 
     # --- about --------------------------------------------------------------------------------------------------------
