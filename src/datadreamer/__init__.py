@@ -1,0 +1,7 @@
+"""DataDreamer: synthetic data and LLM workflows that somebody else can repeat."""
+
+from ._lazy import exports
+from ._version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = exports(__name__, {"DataDreamer": "engine.session"})
+__all__ = [*__all__, "__version__"]

@@ -1,0 +1,168 @@
+"""The book of a session: the records of its steps and trainers in order, and the files that are derived from them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__, cards
+from ..cards import StepRecord, TrainerRecord  # the rest loads when something is written
+from ..errors import DataDreamerError
+from ..steps.fingerprint import fingerprints
+from .record import step_record
+from .session_facts import git_state, redactor
+
+if TYPE_CHECKING:
+    from ..steps.step import Step
+    from .workspace import Workspace
+
+logger = logging.getLogger("datadreamer.engine")
+
+RECORD, PAGE = "datadreamer.json", "README.md"
+
+
+class Book:
+    """Records of what ran or was found in this session. Everything it writes is derived from them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.records: dict[str, StepRecord | TrainerRecord] = {}
+        self.changed = False
+        self._views: dict[str, Step] = {}
+        self._environment: Any = None
+
+    # --- writing down -------------------------------------------------------------------------------------------------
+
+    def add(self, record: StepRecord | TrainerRecord, name: str, label: str, hit: bool) -> None:
+        """A step or trainer that ran, or was found finished, under this name."""
+        record.name, record.label = name, label
+        self.records[name] = record
+        if isinstance(record, StepRecord):
+            steps, trainers = self._by_kind()
+            record.synthetic = cards.derive_synthetic(
+                record, {item.name: item for item in steps}, {item.name: item for item in trainers}
+            )
+        self.changed = self.changed or not hit
+        if not hit or not (self.workspace.store.path(label) / PAGE).exists():
+            self._write_cards(record)
+
+    def add_view(self, step: Step) -> None:
+        """A step that keeps nothing of its own: it is in the record so that lineage has no gap."""
+        self._views[step.name] = step
+
+    def environment(self) -> str:
+        """Digest of what this session runs on; captured when the first result is written."""
+        self._environment = cards.capture_environment()  # again each time: later steps import more
+        return self._environment.digest or ""
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def run_record(self) -> cards.RunRecord:
+        """The session as one record."""
+        for name, step in list(self._views.items()):
+            if name not in self.records:
+                self.records[name] = self._view_record(step)
+        steps, trainers = self._by_kind()
+        return cards.RunRecord(
+            library_version=__version__,
+            session=self.workspace.session,
+            environment=self._environment,
+            steps=steps,
+            trainers=trainers,
+            losses=self._losses(steps),
+            totals=cards.totals(steps, trainers),
+        )
+
+    def _by_kind(self) -> tuple[list[StepRecord], list[TrainerRecord]]:
+        everything = list(self.records.values())
+        return (
+            [record for record in everything if isinstance(record, StepRecord)],
+            [record for record in everything if isinstance(record, TrainerRecord)],
+        )
+
+    def _view_record(self, step: Step) -> StepRecord:
+        dataset = step.output
+        rows = dataset.num_rows
+        columns = {name: "" for name in dataset.column_names}
+        record = step_record(
+            step, "", fingerprints(step), {"rows": rows} if rows is not None else {}, columns, None, None, time.time()
+        )
+        record.outputs = [cards.OutputColumn(name=name, type=kind) for name, kind in dataset.column_types().items()]
+        record.rows.input = record.rows.output = rows or 0
+        steps, trainers = self._by_kind()
+        record.synthetic = cards.derive_synthetic(
+            record, {item.name: item for item in steps}, {item.name: item for item in trainers}
+        )
+        record.seconds = 0.0
+        return record
+
+    def _losses(self, steps: list[StepRecord]) -> list[cards.LossSummary]:
+        found = []
+        for record in steps:
+            if not record.rows.lost:
+                continue
+            reasons: Counter[str] = Counter()
+            examples: dict[str, str] = {}
+            for loss in self.workspace.ledger.losses(record.key):
+                reasons[loss.reason] += 1
+                examples.setdefault(loss.reason, loss.message)
+            for reason, count in (reasons or Counter(record.rows.failed)).items():
+                example = examples.get(reason)
+                found.append(cards.LossSummary(step=record.name, reason=reason, rows=count, example=example))
+        return found
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def close(self, error: BaseException | None) -> str:
+        """Write `datadreamer.json` and the page about the folder when they changed; gives the summary in words."""
+        session = self.workspace.session
+        session.ended = time.time()
+        session.status = "finished" if error is None else "failed"
+        session.error = redactor().text(f"{type(error).__name__}: {error}") if error is not None else None
+        if not self.records and not self._views:
+            return ""
+        run = self.run_record() if self.changed else None
+        if not self.workspace.in_memory and (run is not None or self._stale()):
+            session.git_commit, session.git_dirty = git_state()
+            run = run or self.run_record()
+            cards.write_record(self.workspace.store.folder / RECORD, run)
+            self._write_page(run)
+        return cards.session_summary(run if run is not None else self._brief())
+
+    def _brief(self) -> cards.RunRecord:
+        """Enough for the summary of a session in which nothing ran."""
+        steps, trainers = self._by_kind()
+        return cards.RunRecord(
+            library_version=__version__, session=self.workspace.session, steps=steps, trainers=trainers,
+            losses=self._losses(steps),
+        )
+
+    def _stale(self) -> bool:
+        """Whether the record on disk is of another set of results than this session's."""
+        try:
+            known = cards.read_run(self.workspace.store.folder / RECORD)
+        except (DataDreamerError, OSError):
+            return True
+        on_disk = {(record.name, record.key) for record in (*known.steps, *known.trainers) if record.label}
+        here = {(record.name, record.key) for record in self.records.values() if record.label}
+        return on_disk != here or (known.session is not None and known.session.status != "finished")
+
+    def _write_cards(self, record: StepRecord | TrainerRecord) -> None:
+        if self.workspace.in_memory:
+            return
+        run = cards.closure(self.run_record(), record.name)
+        folder = self.workspace.store.path(record.label)
+        cards.write_record(folder / RECORD, run)
+        card = cards.data_card(run, record.name) if isinstance(record, StepRecord) else cards.model_card(run, record.name)
+        try:
+            cards.write_readme(folder, card)
+        except DataDreamerError as problem:  # the user's own README.md cannot be merged with: leave it alone
+            logger.warning("%s", problem)
+
+    def _write_page(self, run: RunRecord) -> None:
+        try:
+            cards.write_readme(self.workspace.store.folder, cards.run_page(run))
+        except DataDreamerError as problem:
+            logger.warning("%s", problem)

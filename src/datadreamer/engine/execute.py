@@ -1,0 +1,283 @@
+"""Running one step: its rows stream into a writer, and every input row is accounted for.
+
+A step with `process()` handles rows one by one: a killed run goes on behind the last part that was written. A step with
+`run()` starts again, and finds the answers it had already paid for in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import _context, _loop
+from ..datasets import DatasetInfo, DatasetWriter
+from ..errors import DataDreamerError, PermanentModelError, StepError, StepOutputError, TooManyFailuresError
+from ..steps.rows import Chunk, Filtered, Loss, Row, Tally
+from ..steps.step import Step
+from .rows import Piece, pieces
+
+# A step none of whose first rows succeed has a mistake in it: stop before the rest is paid for.
+HOPELESS_AFTER = 20
+WINDOWS = 8
+
+
+def input_rows(step: Step) -> int | None:
+    """How many input rows the step reads; None when that is not known before they were read."""
+    counts = [value.num_rows for value in step._inputs.values()]
+    return counts[0] if counts else 0
+
+
+def check_lengths(step: Step) -> None:
+    """Columns that are read side by side must be equally long.
+
+    Raises:
+        StepError: they are not; the message has the lengths.
+    """
+    counts = {name: value.num_rows for name, value in step._inputs.items() if step._declaration.inputs[name].role == "input"}
+    known = {name: count for name, count in counts.items() if count is not None}
+    if len(set(known.values())) > 1:
+        shown = ", ".join(f"'{name}' has {count}" for name, count in known.items())
+        raise StepError(f"Step '{step.name}' reads columns of different lengths: {shown} rows. Take them from one step.")
+
+
+def execute(
+    step: Step,
+    writer: DatasetWriter,
+    record_loss: Callable[[Loss], None],
+    report: Callable[[int], None],
+) -> tuple[DatasetInfo, Tally]:
+    """Run `step` and write what comes out.
+
+    Args:
+        step: bound, with finished inputs.
+        writer: where rows go; it may hold rows of an earlier try.
+        record_loss: called for every input row that gives no row for a reason.
+        report: called with the number of input rows that are done.
+
+    Raises:
+        StepOutputError: something came out that is not rows.
+        TooManyFailuresError: more rows failed than the step's policy allows.
+    """
+    row_wise = _processes(step)
+    tally = Tally(consumed=writer.position if row_wise else 0, written=writer.rows)
+    check_lengths(step)
+    stream = _process_rows(step, tally.consumed) if row_wise else pieces(step, step.run())
+    policy = _Policy(step, input_rows(step))
+    try:
+        for piece in stream:
+            _take(piece, step, writer, tally, record_loss, row_wise)
+            policy.check(tally)
+            report(max(tally.consumed, writer.rows if not row_wise else 0))
+    finally:
+        close = getattr(stream, "close", None)
+        if close is not None:
+            close()  # cancels what is in flight when the step is interrupted
+    policy.check_end(tally)
+    info = writer.finish()
+    tally.written = info.rows
+    return info, tally
+
+
+def _processes(step: Step) -> bool:
+    return "process" in dir(type(step)) and type(step).run is Step.run
+
+
+def _take(
+    piece: Piece, step: Step, writer: DatasetWriter, tally: Tally, record_loss: Callable[[Loss], None], row_wise: bool
+) -> None:
+    if isinstance(piece, Row):
+        writer.append(piece.values, parents=piece.parents, calls=piece.calls)
+        tally.written += 1
+        tally.consumed += 0 if row_wise else 1
+    elif isinstance(piece, Chunk):
+        writer.append_columns(piece.columns, parents=piece.parents)
+        tally.written = writer.rows
+        tally.consumed += piece.consumed
+        tally.filtered += piece.filtered
+    elif isinstance(piece, Loss):
+        record_loss(piece)
+        tally.failed[piece.reason] = tally.failed.get(piece.reason, 0) + 1
+        tally.consumed += 0 if row_wise else 1
+    elif isinstance(piece, Filtered):
+        tally.filtered += piece.rows
+        tally.consumed += 0 if row_wise else piece.rows
+    elif isinstance(piece, _Done):
+        tally.consumed = piece.position
+        writer.mark(piece.position)
+
+
+class _Done:
+    """The input rows up to here are accounted for by what came before."""
+
+    __slots__ = ("position",)
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+
+class _Policy:
+    """When failed rows stop a step. `max_failures`: a number of rows, or a share between 0 and 1; None: no bound."""
+
+    def __init__(self, step: Step, total: int | None) -> None:
+        self.step, self.total = step, total
+        self.bound = getattr(step, "max_failures", None)
+
+    def check(self, tally: Tally) -> None:
+        lost = tally.lost
+        if not lost:
+            return
+        if lost >= HOPELESS_AFTER and tally.written == 0 and tally.filtered == 0:
+            self._stop(tally, f"none of the first {lost} rows succeeded")
+        if self.bound is not None and lost > self._allowed(tally):
+            self._stop(tally, f"{lost} rows failed, and max_failures is {self.bound}")
+
+    def check_end(self, tally: Tally) -> None:
+        if tally.lost and tally.written == 0 and tally.filtered == 0:
+            self._stop(tally, f"all {tally.lost} rows failed")
+
+    def _allowed(self, tally: Tally) -> float:
+        assert self.bound is not None
+        if isinstance(self.bound, float) and self.bound < 1:
+            return self.bound * (self.total or max(tally.consumed, HOPELESS_AFTER))
+        return self.bound
+
+    def _stop(self, tally: Tally, why: str) -> None:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in tally.failed.items())
+        last = getattr(self.step, "_last_loss", None)
+        detail = f" The last one: {last.message}" if last is not None else ""
+        raise TooManyFailuresError(
+            f"Step '{self.step.name}' stopped: {why} ({reasons}).{detail} "
+            "Answers already received are kept; run the script again once the cause is mended."
+        )
+
+
+# --- process(): one row at a time --------------------------------------------------------------------------------------
+
+
+def _process_rows(step: Step, start: int) -> Iterator[Any]:
+    process = step.process  # type: ignore[attr-defined]
+    rows = _zipped(step, start)
+    handle = _Outcome(step)
+    if inspect.iscoroutinefunction(process):
+        yield from _concurrently(step, process, rows, handle)
+        return
+    for position, values in rows:
+        try:
+            result = process(**values)
+        except Exception as error:
+            yield handle.failed(position, error)
+        else:
+            yield from handle.rows(position, result)
+        yield _Done(position + 1)
+
+
+def _zipped(step: Step, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The input rows from `start` on, each as the keyword arguments of `process()`."""
+    names = [name for name, item in step._declaration.inputs.items() if item.role == "input" and name in step._inputs]
+    absent = {name: None for name in step._declaration.inputs if name not in step._inputs}
+    columns = [_values(step._inputs[name], start) for name in names]
+    if not columns:
+        raise StepOutputError(f"Step '{step.name}' has process() but no input column to take rows from: define run().")
+    for position, values in enumerate(zip(*columns, strict=True), start):
+        yield position, {**absent, **dict(zip(names, values, strict=True))}
+
+
+def _values(column: Any, start: int) -> Iterator[Any]:
+    if start and hasattr(column, "skip"):
+        return iter(column.skip(start))
+    values = iter(column)
+    for _ in range(start):
+        next(values, None)
+    return values
+
+
+def _concurrently(step: Step, process: Any, rows: Iterator[Any], handle: _Outcome) -> Iterator[Any]:
+    """Up to `concurrency` rows at once on the shared loop; results in the order of the rows."""
+    limit = max(1, int(getattr(step, "concurrency", 16) or 16))
+    window = WINDOWS * limit  # one slow row does not keep others from starting
+    places = asyncio.Semaphore(limit)
+    scope = _context.scope()
+    running: deque[tuple[int, Any]] = deque()
+
+    async def one(values: dict[str, Any]) -> Any:
+        async with places:
+            with _context.running(scope):
+                return await process(**values)
+
+    def settle() -> Iterator[Any]:
+        position, future = running.popleft()
+        try:
+            result = future.result()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            yield handle.failed(position, error)
+        else:
+            yield from handle.rows(position, result)
+        yield _Done(position + 1)
+
+    try:
+        for position, values in rows:
+            if len(running) >= window:
+                yield from settle()
+            running.append((position, _loop.submit(one(values))))
+        while running:
+            yield from settle()
+    finally:
+        for _, future in running:
+            future.cancel()
+
+
+class _Outcome:
+    """What `process()` gave for one row, as pieces."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def rows(self, position: int, result: Any) -> Iterator[Piece]:
+        if result is None:
+            yield Filtered()
+            return
+        if isinstance(result, list) and len(self.step.output_name_mapping) == 1 and not _rows_in(result):
+            result = {next(iter(self.step.output_name_mapping)): result}
+        if isinstance(result, list):
+            if not result:
+                yield Filtered()
+            for item in result:
+                yield self._row(position, item)
+        else:
+            yield self._row(position, result)
+
+    def _row(self, position: int, value: Any) -> Row:
+        row = next(iter(pieces(self.step, [value] if isinstance(value, dict | Row) else value)))
+        if not isinstance(row, Row):
+            raise StepOutputError(
+                f"Row {position} of step '{self.step.name}': process() gives one row as a dictionary, "
+                f"or a list of dictionaries, not {type(value).__name__}."
+            )
+        row.parents = position
+        return row
+
+    def failed(self, position: int, error: Exception) -> Loss:
+        if isinstance(error, PermanentModelError | StepOutputError):
+            if not getattr(error, "of_one_row", False) and not _concerns_one_row(error):
+                raise error  # wrong key, wrong model, wrong shape: the next row would fail alike
+        reason = getattr(error, "reason", None) or type(error).__name__
+        return Loss(position, reason, _message(error))
+
+
+def _rows_in(result: list[Any]) -> bool:
+    return bool(result) and isinstance(result[0], dict | Row)
+
+
+def _concerns_one_row(error: Exception) -> bool:
+    from ..errors import BadRequestError
+
+    return isinstance(error, BadRequestError)
+
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, DataDreamerError) else f"{type(error).__name__}: {error}"

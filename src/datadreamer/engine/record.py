@@ -1,0 +1,185 @@
+"""Writing down what a step did: its `StepRecord`, from which every card is derived."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .. import __version__, _context
+from ..cards import Calls, Determinism, InputUse, ModelUse, OutputColumn, PromptText, Rows, StepRecord
+from ..steps.fingerprint import Fingerprints, fingerprints
+from ..steps.rows import Tally
+from ..steps.step import Step
+
+
+def step_record(
+    step: Step,
+    label: str,
+    prints: Fingerprints,
+    dataset: dict[str, Any],
+    columns: dict[str, str],
+    tally: Tally | None,
+    scope: _context.StepScope | None,
+    started: float,
+) -> StepRecord:
+    """Everything known about a step that has just ended.
+
+    Args:
+        dataset: the `DatasetInfo` of its result as plain data; empty for a view.
+        columns: column name to Arrow type, as text.
+        started: UTC seconds.
+    """
+    from .session_facts import redactor
+
+    ended = time.time()
+    digests = {column["name"]: column["digest"] for column in dataset.get("columns", [])}
+    return StepRecord(
+        name=step.name,
+        kind=f"{type(step).__module__}.{type(step).__qualname__}",
+        label=label,
+        doc=_first_sentence(type(step)),
+        fingerprint=prints.workflow,
+        key=prints.key,
+        view=redactor().json(prints.view),
+        settings=redactor().json(_readable(step)),
+        prompts=[PromptText(role=role, text=redactor().text(text)) for role, text in step.card_prompts()],
+        inputs=[input_use(name, value) for name, value in step._inputs.items()],
+        outputs=[
+            OutputColumn(name=name, type=kind, digest=digests.get(name), **_origin(step, name))
+            for name, kind in columns.items()
+        ],
+        dataset=dataset,
+        models=model_uses(step, scope),
+        sources=step.card_sources(),
+        rows=conserved(step, tally),
+        calls=calls(scope),
+        started=started,
+        ended=ended,
+        seconds=ended - started,
+        determinism=determinism(step, scope),
+        library_version=__version__,
+        data_card=redactor().json(step._data_card),
+        parents=parents(step._inputs),
+        inside=getattr(step, "_inside", None),
+    )
+
+
+def _first_sentence(cls: type) -> str | None:
+    text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+    return text or None
+
+
+def _origin(step: Step, column: str) -> dict[str, Any]:
+    declared = {new: old for old, new in step.output_name_mapping.items()}.get(column, column)
+    origin = step.origins.get(declared, step.origins.get("*"))
+    if origin is None:
+        return {}
+    kind, _, parents_text = origin.partition(":")
+    return {"origin": kind, "derived_from": parents_text.split(",") if parents_text else None}
+
+
+def _readable(step: Step) -> dict[str, Any]:
+    """Settings as a person would want to read them: values where they are JSON, names where they are not."""
+    return {name: _plain(value) for name, value in step.identity().items()}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    name = getattr(value, "display_name", None) or getattr(value, "__qualname__", None)
+    return name if isinstance(name, str) else type(value).__name__
+
+
+def input_use(name: str, value: Any) -> InputUse:
+    """Which column of which step an input is."""
+    step = getattr(value, "step", None)
+    names = list(value.column_names)
+    return InputUse(
+        name=name,
+        step=getattr(step, "name", None),
+        fingerprint=fingerprints(step).workflow if isinstance(step, Step) else None,
+        column=names[0] if len(names) == 1 else None,
+        digest=value.digest,
+        rows=value.num_rows,
+    )
+
+
+def parents(inputs: dict[str, Any]) -> list[str]:
+    """Names of the steps that were read, each once, in order."""
+    names = [getattr(getattr(value, "step", None), "name", None) for value in inputs.values()]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def conserved(step: Step, tally: Tally | None) -> Rows:
+    """Where the input rows went. What `run()` does not say is taken as rows dropped or added on purpose."""
+    from .execute import input_rows
+
+    if tally is None:
+        return Rows()
+    total = input_rows(step)
+    read = tally.consumed if total is None else total
+    kept = tally.written + tally.filtered + tally.lost
+    return Rows(
+        input=read,
+        output=tally.written,
+        filtered=tally.filtered + max(0, read - kept),
+        failed=dict(tally.failed),
+        expanded=max(0, kept - read),
+    )
+
+
+def calls(scope: _context.StepScope | None) -> Calls:
+    """What the models of this step did, as the record has it."""
+    if scope is None:
+        return Calls()
+    stats = scope.stats
+    return Calls(**{name: getattr(stats, name) for name in Calls.__struct_fields__})
+
+
+def model_uses(step: Step, scope: _context.StepScope | None) -> list[ModelUse]:
+    """The models that a step asked: their spec, who served them, licence and citations."""
+    if scope is None:
+        return []
+    known = {getattr(value, "display_name", None): value for value in step._args.values() if hasattr(value, "spec")}
+    return [model_use(name, facts, known.get(name), step.model_role) for name, facts in scope.models.items()]
+
+
+def model_use(name: str, facts: dict[str, Any], model: Any, role: str) -> ModelUse:
+    """One model, from what it says of itself and what answered."""
+    from ..cards import LicenseFact
+
+    spec = dict(facts.get("spec") or {})
+    license_text = getattr(model, "license", None)
+    return ModelUse(
+        name=name,
+        role=role,  # type: ignore[arg-type]
+        provider=spec.get("provider") or spec.get("wire"),
+        endpoint=spec.get("host") or spec.get("endpoint"),
+        asked=spec.get("model") or getattr(model, "model_name", None),
+        revision=spec.get("revision"),
+        digest=spec.get("digest"),
+        served=dict(facts.get("served") or {}),
+        sampling=dict(facts.get("sampling") or {}),
+        quantization=spec.get("quantization"),
+        adapter=spec.get("adapter"),
+        trainer=facts.get("trainer"),
+        spec=spec,
+        license=LicenseFact(text=str(license_text), stated_by="model") if license_text else None,
+        citations=list(getattr(model, "citation", None) or []),
+        card_url=getattr(model, "model_card", None),
+    )
+
+
+def determinism(step: Step, scope: _context.StepScope | None) -> Determinism:
+    """How exactly this step's rows can be made again, from what it did."""
+    if scope is not None and scope.models:
+        if all("digest" in (facts.get("spec") or {}) for facts in scope.models.values()):
+            return Determinism(level="D2", why="local model, identified by the content of its files")
+        return Determinism(level="D1", why="a hosted model was asked; exact from the recording, statistical without it")
+    if any(item.role in ("input", "rows") for item in step._declaration.fields.values()) or step.card_sources():
+        return Determinism(level="D4", why="code and data only")
+    return Determinism(level="D4", why="made from values in the script")

@@ -1,0 +1,21 @@
+"""A finished step's rows, opened when they are first looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Result:
+    """Opens a dataset at first use: a rerun of a finished workflow opens only what the script reads."""
+
+    __slots__ = ("_dataset", "_open")
+
+    def __init__(self, open_: Callable[[], Any]) -> None:
+        self._open = open_
+        self._dataset: Any = None
+
+    def dataset(self) -> Any:
+        if self._dataset is None:
+            self._dataset = self._open()
+        return self._dataset

@@ -1,0 +1,293 @@
+"""`DataDreamer`: the session. A folder, its ledger, and the steps that run in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .. import _context
+from ..errors import InvalidTypeError, SessionError
+from ..steps.names import DerivedName, numbered
+from . import logs
+from .signals import interruptible
+
+if TYPE_CHECKING:
+    from ..steps.step import Step
+    from ..trainers.plan import TrainingPlan, TrainingResult
+    from .progress import Progress
+
+logger = logging.getLogger("datadreamer.engine")
+
+MEMORY = ":memory:"
+_lock = threading.Lock()
+# The step or trainer whose `run()` this thread is inside of.
+_inside: ContextVar[Any] = ContextVar("datadreamer_inside", default=None)
+
+
+class DataDreamer:
+    """A session: every step and trainer made inside it runs in it, and is found finished the next time.
+
+        with DataDreamer("./output"):
+            ...
+
+    In notebooks `start()` and `stop()` do what entering and leaving the `with` do.
+
+    Args:
+        output_folder_path: the folder for results, made if need be; or `":memory:"`, which keeps nothing.
+        verbose: True shows debug lines, False nothing below errors, None goes by `log_level`.
+        log_level: a `logging` level. None: INFO.
+        log_date: put the time in front of every line.
+        hf_log: leave the log lines and bars of Hugging Face libraries on.
+        wait: when another process works in the folder, wait for it instead of raising `FolderInUseError`.
+
+    Raises:
+        InvalidArgumentError: the path is a file.
+        FolderNotWritableError: nothing can be written there.
+        FolderInUseError: another process works in the folder; the message has its pid and host.
+        SessionError: a session is running already.
+    """
+
+    def __init__(
+        self,
+        output_folder_path: str | os.PathLike[str],
+        verbose: bool | None = None,
+        log_level: int | None = None,
+        log_date: bool = False,
+        hf_log: bool = False,
+        *,
+        wait: bool = False,
+    ) -> None:
+        if not isinstance(output_folder_path, str | os.PathLike):
+            raise InvalidTypeError(
+                f"The output folder is a path or ':memory:', not {type(output_folder_path).__name__}."
+            )
+        self.in_memory = output_folder_path == MEMORY
+        self.folder = None if self.in_memory else Path(output_folder_path).absolute()
+        self.log_options = logs.Options(verbose, log_level, log_date, hf_log)
+        self.wait = wait
+        self._workspace: Any = None
+        self._guard: Any = None
+        self._by_with = False
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> DataDreamer:
+        """Open the session. Calling it again on a running session of the same folder does nothing."""
+        from .workspace import Workspace
+
+        current = _context.session()
+        if current is self:
+            return self
+        if current is not None:
+            if current.folder == self.folder and not current._by_with and not self.in_memory:
+                return current  # the same notebook cell run again
+            raise SessionError(
+                f"A session is running already ({current._where()}). Leave its `with`, or call stop() on it, first: "
+                "one process runs one session at a time."
+            )
+        workspace = Workspace.open(self.folder, wait=self.wait)
+        try:
+            with _lock:
+                if _context.session() is not None:
+                    raise SessionError("Another thread has just started a session.")
+                _context.set_session(self)
+        except BaseException:
+            workspace.close()
+            raise
+        self._workspace = workspace
+        self._names: dict[str, Any] = {}
+        self._threads: dict[Any, threading.Thread] = {}
+        logs.configure(self.log_options)
+        self._guard = interruptible()
+        self._guard.__enter__()
+        logger.info("Session started: %s.", self._where())
+        return self
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Close the session: wait for background steps, write the record, say what was done."""
+        if _context.session() is not self:
+            return
+        try:
+            for thread in list(self._threads.values()):
+                thread.join()
+            summary = self._workspace.finish(error)
+            if summary:
+                logger.info("%s", summary)
+        finally:
+            _context.set_session(None)
+            self._workspace.close()
+            self._guard.__exit__(None, None, None)
+            logs.restore()
+
+    def __enter__(self) -> DataDreamer:
+        session = self.start()
+        session._by_with = True
+        return session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            logger.warning(
+                "Interrupted. Everything received so far is kept%s: run the script again to go on.",
+                f" in {self.folder}" if self.folder else "",
+            )
+        self.stop(error)
+
+    def _where(self) -> str:
+        return "in memory" if self.folder is None else str(self.folder)
+
+    # --- published queries --------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def initialized() -> bool:
+        """Whether a session is running in this process."""
+        return _context.session() is not None
+
+    @staticmethod
+    def is_running_in_memory() -> bool:
+        """Whether the running session keeps nothing on disk."""
+        current = _context.session()
+        return current is not None and current.in_memory
+
+    @staticmethod
+    def is_background_process() -> bool:
+        """Whether this code runs in the background of a session."""
+        return threading.current_thread().name.startswith("datadreamer-step")
+
+    @staticmethod
+    def is_registered_thread() -> bool:
+        """Whether this thread belongs to the running session: its main thread or one that runs a step."""
+        return _context.session() is not None and (
+            threading.current_thread() is threading.main_thread() or DataDreamer.is_background_process()
+        )
+
+    @staticmethod
+    def get_output_folder_path() -> str:
+        """The output folder of the running session.
+
+        Raises:
+            SessionError: no session is running, or it runs in memory.
+        """
+        current = _context.require_session("get_output_folder_path()")
+        if current.folder is None:
+            raise SessionError("The session runs in memory: it has no output folder.")
+        return str(current.folder)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def run_step(self, step: Step) -> None:
+        """Run a step that has just been constructed, or find it finished."""
+        self._place(step)
+        if step.background:
+            self._in_background(step)
+        else:
+            self._run_now(step)
+
+    def _run_now(self, step: Step) -> None:
+        with self.entered(step), logs.for_step(step):
+            self._workspace.run_step(step)
+
+    def _in_background(self, step: Step) -> None:
+        import contextvars
+
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            try:
+                context.run(self._run_now, step)
+            except BaseException as error:  # surfaces where the step is waited for
+                step._error = error
+
+        thread = threading.Thread(target=work, name=f"datadreamer-step-{step.name}", daemon=True)
+        self._threads[step] = thread
+        thread.start()
+
+    def wait_for(self, step: Step) -> None:
+        """Wait for a background step; raises what it raised."""
+        thread = self._threads.get(step)
+        if thread is not None:
+            thread.join()
+        error = getattr(step, "_error", None)
+        if error is not None:
+            raise error
+
+    def _place(self, step: Any) -> None:
+        """Give a step or trainer its full name: inside its parent, and numbered when the name is taken."""
+        from ..steps.step import SuperStep
+
+        parent = _inside.get()
+        if parent is not None:
+            if not isinstance(parent, SuperStep):
+                raise SessionError(
+                    f"'{step.name}' was made inside run() of '{parent.name}', which is not a SuperStep. "
+                    f"Derive {type(parent).__name__} from SuperStep to make steps inside it."
+                )
+            step.name = DerivedName(f"{parent.name} / {step.name}")
+            step._inside = parent.name
+        for name in numbered(step.name):
+            holder = self._names.get(name)
+            if holder is None or self._may_replace(holder, step):
+                step.name = name if name == step.name else DerivedName(name)
+                self._names[name] = step
+                return
+
+    def _may_replace(self, holder: Any, step: Any) -> bool:
+        """In a notebook a cell that runs again makes the same step; in a script a second one of the name is another."""
+        return not self._by_with and type(holder).__qualname__ == type(step).__qualname__
+
+    @contextmanager
+    def entered(self, step: Any) -> Iterator[None]:
+        """Code in the body belongs to `run()` of this step or trainer."""
+        token = _inside.set(step)
+        try:
+            yield
+        finally:
+            _inside.reset(token)
+
+    # --- what steps and trainers ask ----------------------------------------------------------------------------------
+
+    def run_trainer(self, trainer: Any, plan: TrainingPlan) -> TrainingResult:
+        """Train, or find the model trained; gives the result and places its folder at the trainer."""
+        if self.folder is None:
+            raise SessionError("A trainer keeps its model in the output folder: use a session with a folder.")
+        self._place(trainer)
+        with self.entered(trainer), logs.for_step(trainer):
+            return self._workspace.run_trainer(trainer, plan)
+
+    def on_progress(self, step: Step) -> None:
+        """A step's own report, `self.progress = 0.5`."""
+        bar: Progress | None = getattr(step, "_bar", None)
+        if bar is not None and step.progress is not None:
+            bar.update(bar.done, note=f"{step.progress:.0%}")
+
+    def run_output_folder(self, step: Step) -> str:
+        """The folder for files of `step.run()`."""
+        if self.folder is None:
+            raise SessionError("The session runs in memory: there is no folder for files of run().")
+        return str(self._workspace.run_output_folder(step))
+
+    def dataset_path(self, step: Step) -> str:
+        """The folder with the Arrow files of a finished step."""
+        if self.folder is None:
+            raise SessionError("The session runs in memory: its results have no path.")
+        return str(self._workspace.dataset_path(step))
+
+    def print_data_card(self, step: Step) -> None:
+        """Print where a step's rows came from, as JSON."""
+        sys.stdout.write(self._workspace.data_card(step) + "\n")
+
+    @property
+    def ledger(self) -> Any:
+        """The session's durable record."""
+        return self._workspace.ledger
+
+

@@ -1,0 +1,159 @@
+"""The output folder: where results lie, and how they get there whole.
+
+    <label>/step.json, _dataset/, …        a finished result
+    _work/<key>/                           one that is being made; renamed to its label when it is whole
+    _backups/<label>/<key>/                one that was replaced; brought back when it is asked for again
+
+A result is found by its key, not by its name: a renamed step links the files it already has under the new name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from ..errors import FolderNotWritableError, InvalidArgumentError
+from ..ledger import atomic_write
+
+WORK, BACKUPS = "_work", "_backups"
+RECORDS = ("step.json", "trainer.json")
+_HIDDEN = "_"
+
+
+class Store:
+    """Results in one output folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._claimed: dict[str, str] = {}  # label -> name
+
+    def prepare(self) -> None:
+        """Create the folder, and see that it can be written.
+
+        Raises:
+            InvalidArgumentError: the path is a file.
+            FolderNotWritableError: it cannot be created, or nothing can be written into it.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InvalidArgumentError(f"The output folder '{self.folder}' is a file. Give the path of a folder.")
+        try:
+            (self.folder / WORK).mkdir(parents=True, exist_ok=True)
+            probe = self.folder / WORK / f".probe-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise FolderNotWritableError(
+                f"The output folder '{self.folder}' cannot be written ({error.strerror or error}). "
+                "Choose another folder, or change its permissions."
+            ) from error
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def claim(self, name: str) -> str:
+        """The folder, relative to the output folder, for a step or trainer of this name; its own in this session."""
+        label = "/".join(_slug(part) for part in name.split(" / "))
+        if self._claimed.setdefault(label, name) != name:
+            label = f"{label}-{sha256(name.encode()).hexdigest()[:6]}"
+            self._claimed[label] = name
+        return label
+
+    def path(self, label: str) -> Path:
+        return self.folder / label
+
+    def work(self, key: str) -> Path:
+        """The folder in which the result with this key is made."""
+        return self.folder / WORK / _short(key)
+
+    # --- finding ------------------------------------------------------------------------------------------------------
+
+    def record(self, folder: Path, name: str) -> bytes | None:
+        """The bytes of `step.json` or `trainer.json` in a folder, or None."""
+        try:
+            return (folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def others(self, record_name: str) -> Iterator[Path]:
+        """Every folder with a record of this kind, finished ones before backups: where a renamed step is looked for."""
+        for path in sorted(self.folder.rglob(record_name), key=lambda found: (BACKUPS in found.parts, found)):
+            if WORK not in path.relative_to(self.folder).parts:
+                yield path.parent
+
+    # --- moving -------------------------------------------------------------------------------------------------------
+
+    def commit(self, work: Path, label: str, replaced_key: str | None) -> Path:
+        """Put a whole result in its place; what was there is kept as a backup."""
+        target = self.path(label)
+        self.set_aside(label, replaced_key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # a folder without a record: children of a step that makes other steps, or leftovers
+            for item in work.iterdir():
+                _replace(item, target / item.name)
+            shutil.rmtree(work, ignore_errors=True)
+        else:
+            os.replace(work, target)
+        return target
+
+    def set_aside(self, label: str, key: str | None) -> None:
+        """Move the result at `label` to the backups, under its key; only its own files, not those of its children."""
+        target = self.path(label)
+        if key is None or not target.exists():
+            return
+        backup = self.folder / BACKUPS / label / _short(key)
+        shutil.rmtree(backup, ignore_errors=True)
+        backup.mkdir(parents=True)
+        own = [item for item in target.iterdir() if not _has_record(item)]
+        for item in sorted(own, key=lambda item: item.name in RECORDS):  # the record last: what has one is whole
+            os.replace(item, backup / item.name)
+
+    def link(self, source: Path, label: str) -> Path:
+        """The same result under another label, without copying its bytes where the file system can link them."""
+        target, staging = self.path(label), self.folder / WORK / f"link-{os.getpid()}-{_slug(label)}"
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.copytree(source, staging, copy_function=_link, ignore=_children)
+        return self.commit(staging, label, None) if not target.exists() else self._merge(staging, target)
+
+    def _merge(self, staging: Path, target: Path) -> Path:
+        for item in staging.iterdir():
+            _replace(item, target / item.name)
+        shutil.rmtree(staging, ignore_errors=True)
+        return target
+
+    def write(self, label: str, name: str, content: str) -> None:
+        """Write one text file of a result, whole."""
+        atomic_write(self.path(label) / name, content.encode())
+
+
+def _slug(name: str) -> str:
+    """A folder name that can be read and typed: letters and digits of any script, joined by dashes."""
+    words = re.sub(r"[^\w.]+", "-", name.strip().lower()).strip("-.")
+    return (words.lstrip(_HIDDEN) or sha256(name.encode()).hexdigest()[:8])[:80]
+
+
+def _short(key: str) -> str:
+    return key.partition(":")[2][:24] or key
+
+
+def _has_record(item: Path) -> bool:
+    return item.is_dir() and any((item / name).exists() for name in RECORDS)
+
+
+def _children(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if _has_record(Path(folder) / name)]
+
+
+def _replace(source: Path, target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    os.replace(source, target)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

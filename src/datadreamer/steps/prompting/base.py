@@ -1,0 +1,164 @@
+"""What every prompt step shares: asking in order, turning answers into rows and failures into losses.
+
+Resuming, recording, retries and rate limits are around the model, not here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from ...errors import DataDreamerError, InvalidTypeError, ModelError
+from ...llms import params
+from ...llms.llm import LLM
+from ...llms.types import Failure, Generation, Prompt
+from ..fields import runtime
+from ..rows import Filtered, Loss, Row
+from ..step import Step
+
+# The settings below that are parameters of the model; None leaves each to the model.
+_PARAMETERS = (
+    "max_new_tokens",
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "repetition_penalty",
+    "logit_bias",
+    "seed",
+    "batch_size",
+)
+
+
+class PromptStep(Step):
+    """A step that makes prompts out of its input and gives a row for every answer.
+
+    Further keyword arguments (in `args={...}`) go to the model, which refuses those it does not take.
+
+    Args:
+        llm: the model that is asked.
+        post_process: a function from the text of an answer to the value that is stored. Changing it asks nothing again.
+        max_new_tokens: most tokens of an answer; None leaves it to the model.
+        temperature, top_p, stop, repetition_penalty, logit_bias, seed: sampling; see `LLM.run()`.
+        n: answers per prompt; above 1 the answers of a prompt are stored as a list.
+        batch_size: hosted models: most requests in flight. Local models: rows per batch. Never counts.
+        max_failures: stop when more rows than this fail: a number of rows, or a share below 1. Never counts.
+        lazy: accepted for scripts written for the paper; answers that were paid for are stored all the same.
+    """
+
+    llm: LLM
+    post_process: Callable[..., Any] | None = None
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: Any = None
+    stop: str | list[str] | None = None
+    repetition_penalty: float | None = None
+    logit_bias: dict[Any, float] | None = None
+    seed: int | None = None
+    batch_size: int | None = runtime(default=None)
+    max_failures: float | None = runtime(default=None)
+    lazy: bool = runtime(default=False)
+
+    origins: ClassVar[dict[str, str]] = {"generations": "generated"}
+
+    def setup(self) -> None:
+        self.register_arg("**kwargs")
+
+    def requests(self) -> Iterator[tuple[dict[str, Any], Prompt | DataDreamerError]]:
+        """For every input row, in order: the values that its row starts with, and the prompt (or why there is none)."""
+        raise NotImplementedError(f"{type(self).__name__} must define requests()")
+
+    def result(self, values: dict[str, Any], answer: Any, position: int) -> Any:
+        """The row for one answer; a subclass may give `Filtered()` instead."""
+        return {**values, "generations": answer}
+
+    # --- declared once for all of them --------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        if not isinstance(self.llm, LLM):
+            raise InvalidTypeError(
+                f"Step '{self.name}': llm must be a model, for example OpenAI(model_name=…), "
+                f"not {type(self.llm).__name__} {self.llm!r}."[:300]
+            )
+        self._ask = params.parse(self.llm, self.parameters())
+        self.llm.check()
+
+    def parameters(self) -> dict[str, Any]:
+        """What is passed on to the model."""
+        given = {name: self._args[name] for name in _PARAMETERS if self._args.get(name) is not None}
+        further = {name: value for name, value in self._args.items() if name not in self._declaration.fields}
+        return {**given, **further}
+
+    def identity(self) -> dict[str, Any]:
+        settings = super().identity()
+        for name in (*_PARAMETERS, *(name for name in self._args if name not in self._declaration.fields)):
+            settings.pop(name, None)
+        # as the model understands them: 1 and 1.0, or a stop string and a list of one, ask the same
+        return {**settings, "sampling": {**self._ask.template.parts(), "n": self._ask.n}}
+
+    def run(self) -> Iterator[Row | Loss | Filtered]:
+        waiting: deque[tuple[dict[str, Any], DataDreamerError | None]] = deque()
+        outcomes = self.llm.outcomes(self._prompts(waiting), **{**self.parameters(), **self._known_total()})
+        position = 0
+        for outcome in outcomes:
+            for lost in self._unaskable(waiting):
+                yield Loss(position, _reason(lost), str(lost), attempts=0)
+                position += 1
+            values, _ = waiting.popleft()
+            yield self._settle(position, values, outcome)
+            position += 1
+        for lost in self._unaskable(waiting):
+            yield Loss(position, _reason(lost), str(lost), attempts=0)
+            position += 1
+
+    def _known_total(self) -> dict[str, Any]:
+        total = self.expected_rows()
+        return {} if total is None else {"total_num_prompts": total}
+
+    def _prompts(self, waiting: deque[Any]) -> Iterator[Prompt]:
+        for values, prompt in self.requests():
+            if isinstance(prompt, DataDreamerError):
+                waiting.append((values, prompt))
+            else:
+                waiting.append((values, None))
+                yield prompt
+
+    def _unaskable(self, waiting: deque[Any]) -> Iterator[DataDreamerError]:
+        while waiting and waiting[0][1] is not None:
+            yield waiting.popleft()[1]
+
+    def _settle(self, position: int, values: dict[str, Any], outcome: Any) -> Any:
+        answers = outcome if isinstance(outcome, list) else [outcome]
+        failure = next((answer for answer in answers if isinstance(answer, Failure)), None)
+        if failure is not None:
+            return _loss(position, failure, answers)
+        texts = [answer.text for answer in answers]
+        try:
+            done = [text if self.post_process is None else self.post_process(text) for text in texts]
+            row = self.result(values, done if isinstance(outcome, list) else done[0], position)
+        except Exception as error:
+            where = "post_process" if self.post_process is not None else "parse"
+            return Loss(position, where, f"{type(error).__name__}: {error} (the answer was {texts[0]!r:.200})")
+        if isinstance(row, Filtered):
+            return row
+        parent = position if self._inputs else None
+        return Row(row, parent, [answer.key for answer in answers if answer.key is not None])
+
+
+def _loss(position: int, failure: Failure, answers: list[Generation | Failure]) -> Loss:
+    paid = [answer.usage for answer in answers]
+    return Loss(
+        position,
+        failure.reason,
+        failure.message,
+        failure.attempts,
+        input_tokens=sum(usage.input_tokens for usage in paid),
+        output_tokens=sum(usage.output_tokens for usage in paid),
+        calls=[failure.key] if failure.key else [],
+    )
+
+
+def _reason(error: DataDreamerError) -> str:
+    return Failure.of(error).reason if isinstance(error, ModelError) else type(error).__name__
