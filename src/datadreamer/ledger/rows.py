@@ -1,0 +1,164 @@
+"""Records as rows of the tables and back. Everything is redacted here, on its way to the file."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from typing import Any
+
+from .records import CallRecord, Loss, StepEvent, Usage
+from .redact import Redactor
+
+# Below this size deflating costs more CPU than the write it saves; above, it is a small part of what the call cost.
+DEFLATE_FROM_BYTES = 16384
+_DEFLATED_REQUEST, _DEFLATED_RESPONSE, _ESCAPED_TEXT = 1, 2, 4
+
+CALL_COLUMNS = (
+    "key, step, started, ended, attempts, cost_usd, input_tokens, output_tokens, cached_tokens, reasoning_tokens, "
+    "finish_reason, sample, model, served_model, provider, host, response_id, request_id, system_fingerprint, "
+    "packed, text, extra, request, response"
+)
+EVENT_COLUMNS = "step, kind, fingerprint, at, view, data"
+LOSS_COLUMNS = "step, row, reason, message, request_key, at, data"
+
+
+def clean_call(record: CallRecord, redactor: Redactor) -> CallRecord:
+    """The record as it may be stored: the same object when nothing in it is secret."""
+    extra = _json(record.extra) if record.extra else ""
+    has_secret, label = redactor.has_secret, redactor.label
+    model, served, host = label(record.model), label(record.served_model), label(record.host)
+    labels_change = (model, served, host) != (record.model, record.served_model, record.host)
+    if not (
+        labels_change
+        or has_secret(record.request)
+        or has_secret(record.response)
+        or has_secret(record.text)
+        or (extra and has_secret(extra))
+    ):
+        return record
+    import msgspec
+
+    return msgspec.structs.replace(
+        record,
+        model=model,
+        served_model=served,
+        host=host,
+        text=redactor.text(record.text),
+        extra=redactor.json(record.extra),
+        request=redactor.data(record.request),
+        response=redactor.data(record.response),
+    )
+
+
+def call_row(key: bytes, record: CallRecord, redactor: Redactor) -> tuple[Any, ...]:
+    record = clean_call(record, redactor)
+    packed, text, request, response = 0, record.text, record.request, record.response
+    if not text.isascii() and not _encodable(text):
+        packed, text = packed | _ESCAPED_TEXT, json.dumps(text)
+    if len(request) >= DEFLATE_FROM_BYTES:
+        packed, request = packed | _DEFLATED_REQUEST, zlib.compress(request, 1)
+    if len(response) >= DEFLATE_FROM_BYTES:
+        packed, response = packed | _DEFLATED_RESPONSE, zlib.compress(response, 1)
+    usage = record.usage
+    return (
+        key,
+        record.step,
+        record.started,
+        record.ended,
+        record.attempts,
+        record.cost_usd,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        record.finish_reason,
+        record.sample,
+        record.model,
+        record.served_model,
+        record.provider,
+        record.host,
+        record.response_id,
+        record.request_id,
+        record.system_fingerprint,
+        packed,
+        text,
+        _json(record.extra) if record.extra else "",
+        request,
+        response,
+    )
+
+
+def call_of(row: tuple[Any, ...]) -> tuple[bytes, CallRecord]:
+    """A row of `CALL_COLUMNS` as key and record."""
+    (key, step, started, ended, attempts, cost, tokens_in, tokens_out, cached, reasoning, finish_reason, sample) = row[
+        :12
+    ]
+    (model, served, provider, host, response_id, request_id, system_fingerprint, packed) = row[12:20]
+    text, extra, request, response = row[20:]
+    if packed:
+        text = json.loads(text) if packed & _ESCAPED_TEXT else text
+        request = zlib.decompress(request) if packed & _DEFLATED_REQUEST else request
+        response = zlib.decompress(response) if packed & _DEFLATED_RESPONSE else response
+    return key, CallRecord(
+        text=text,
+        step=step,
+        finish_reason=finish_reason,
+        usage=Usage(input_tokens=tokens_in, output_tokens=tokens_out, cached_tokens=cached, reasoning_tokens=reasoning),
+        model=model,
+        served_model=served,
+        provider=provider,
+        host=host,
+        response_id=response_id,
+        request_id=request_id,
+        system_fingerprint=system_fingerprint,
+        sample=sample,
+        started=started,
+        ended=ended,
+        attempts=attempts,
+        cost_usd=cost,
+        extra=json.loads(extra) if extra else {},
+        request=request,
+        response=response,
+    )
+
+
+def event_row(event: StepEvent, redactor: Redactor) -> tuple[Any, ...]:
+    view, data = _json(redactor.json(event.view)), _json(redactor.json(event.data))
+    return event.step, event.kind, event.fingerprint, event.at or time.time(), view, data
+
+
+def event_of(row: tuple[Any, ...]) -> StepEvent:
+    step, kind, fingerprint, at, view, data = row
+    return StepEvent(step=step, kind=kind, fingerprint=fingerprint, at=at, view=json.loads(view), data=json.loads(data))
+
+
+def loss_row(loss: Loss, redactor: Redactor) -> tuple[Any, ...]:
+    message, data = redactor.text(loss.message), _json(redactor.json(loss.data))
+    return loss.step, loss.row, loss.reason, message, loss.request_key, loss.at or time.time(), data
+
+
+def loss_of(row: tuple[Any, ...]) -> Loss:
+    step, position, reason, message, request_key, at, data = row
+    return Loss(
+        step=step,
+        row=position,
+        reason=reason,
+        message=message,
+        request_key=request_key,
+        at=at,
+        data=json.loads(data),
+    )
+
+
+def _json(value: Any) -> str:
+    # ASCII: a lone surrogate in a model's answer is legal in JSON and cannot be stored as UTF-8
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
