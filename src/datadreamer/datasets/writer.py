@@ -1,0 +1,371 @@
+"""Rows to typed parts on disk, in bounded memory, resumable after a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from ..errors import StepOutputError
+from .convert import cast, cell_name, normalize
+from .digest import ColumnDigest, table_digest
+from .growing import GrowingSchema
+from .info import DatasetInfo, PartInfo
+from .lineage import LineageBuffer
+from .parts import PartFile, PartRecord, read_records, read_stream, remove_parts, write_record, write_stream
+from .rows import Rows, open_dataset
+
+BUFFER_BYTES = 16 << 20  # Python rows and small batches held before they go to the file
+BUFFER_ROWS = 8_192
+PART_BYTES = 256 << 20
+FIRST_CUT = 2.0  # seconds
+CUT_GROWTH = 1.5  # each part may take this much longer than the one before: parts stay logarithmic in time
+_FIRST_CHUNK = 32
+_BATCH_ROWS = 65_536
+
+
+class DatasetWriter:
+    """Writes a dataset into `folder` as Arrow IPC stream parts.
+
+    Args:
+        folder: where the parts go; made if missing.
+        step: the step's name, for messages.
+        declared: column to type (`{"score": float}` or `{"score": "float"}`). Declared columns are the only ones.
+        resume: keep the parts of an earlier try up to its last `mark`; otherwise they are removed.
+        returned_by: who gave the rows, for messages.
+        part_bytes: a part is cut when it has this many bytes.
+
+    Attributes:
+        rows: rows appended so far, those of an earlier try included.
+        position: input rows accounted for at the last `mark`, 0 before the first.
+
+    Raises:
+        StepOutputTypeError: a cell does not fit its column.
+        StepOutputError: a row is not a dict, or has other columns than those before it.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        step: str = "",
+        declared: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        returned_by: str = "process()",
+        part_bytes: int = PART_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._step, self._part_bytes, self._clock = step, part_bytes, clock
+        self._growing = GrowingSchema(step, declared, returned_by)
+        self._records: list[PartRecord] = []
+        self.rows = self.position = self._marked_rows = 0
+        self._restore() if resume else remove_parts(self.folder)
+        self._file: PartFile | None = None
+        self._part_start = self.rows
+        self._lineage = LineageBuffer()
+        self._buffer: list[Any] = []  # one tuple of cells a row (the bare cell when there is one column)
+        self._chunk = _FIRST_CHUNK
+        self._pending: list[list[pa.Array]] = []  # small columns that still join into one batch
+        self._pending_rows = self._pending_bytes = 0
+        self._take: Callable[[Any], Any] | None = itemgetter(*self._growing.names) if self._growing.types else None
+        self._width = len(self._growing.types)
+        self._hashers: dict[str, ColumnDigest] | None = None if self.rows else {}
+        self._pause = FIRST_CUT
+        self._next_cut = clock() + self._pause
+
+    def _restore(self) -> None:
+        records = read_records(self.folder)
+        while records and records[-1].position is None:
+            records.pop()
+        remove_parts(self.folder, keep=len(records))
+        self._records = records
+        self.rows = sum(record.part.rows for record in records)
+        if records:
+            self.position, self._marked_rows = records[-1].position or 0, self.rows
+            for record in records:
+                self._adopt_schema(read_stream(self.folder / record.part.file).schema)
+
+    def _adopt_schema(self, schema: pa.Schema) -> None:
+        if not self._growing.types:
+            self._growing.name_columns(schema.names, 0)
+            self._growing.metadata = schema.metadata
+        for field in schema:
+            if field.name in self._growing.types:
+                self._growing.adopt(field.name, pa.nulls(0, field.type), 0)
+
+    # --- rows in ------------------------------------------------------------------------------------------------------
+
+    def append(
+        self, row: Mapping[str, Any], parents: int | Sequence[int] | None = None, calls: Sequence[bytes] | None = None
+    ) -> None:
+        """One row.
+
+        Args:
+            row: column name to value.
+            parents: positions of the input rows it was made of; None when it stands beside its input row.
+            calls: the request keys (32 bytes each) of the model calls that made it.
+        """
+        if self._take is None:
+            self._name_columns(row)
+        try:
+            cells = self._take(row)  # type: ignore[misc]
+        except (KeyError, TypeError):
+            raise self._bad_row(row) from None
+        if len(row) != self._width:
+            raise self._bad_row(row)
+        if parents is not None or calls is not None:
+            self._lineage.add(self.rows - self._part_start, parents, calls)
+        self._buffer.append(cells)
+        self.rows += 1
+        if len(self._buffer) >= self._chunk:
+            self._drain()
+
+    def append_columns(
+        self,
+        columns: Mapping[str, Any] | pa.RecordBatch | pa.Table,
+        parents: Any = None,
+        calls: Sequence[Sequence[bytes]] | None = None,
+    ) -> None:
+        """Many rows by column: a dict of equally long lists or arrays, or Arrow data, which is not touched by Python.
+
+        Args:
+            columns: the rows.
+            parents: one int, or one sequence of ints, for each row; a NumPy or Arrow integer array is quickest.
+            calls: the request keys of each row.
+        """
+        self._drain()
+        if isinstance(columns, (pa.RecordBatch, pa.Table)):
+            rows = columns.num_rows
+            self._check_names(columns.schema.names)
+            if self._growing.metadata is None and not self.rows:
+                self._growing.metadata = columns.schema.metadata
+        else:
+            rows = self._common_length(columns)
+            self._check_names(list(columns))
+        if not rows:
+            self._adopt_empty(columns)
+            return
+        self._lineage.extend(self.rows - self._part_start, rows, parents, calls)
+        if isinstance(columns, pa.RecordBatch):
+            columns = pa.Table.from_batches([columns])
+        if isinstance(columns, pa.Table):
+            for batch in columns.to_batches(max_chunksize=_BATCH_ROWS):
+                self._append_arrays({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
+        else:
+            self._append_arrays(columns, rows)
+
+    def _append_arrays(self, columns: Mapping[str, Any], rows: int) -> None:
+        arrays = [self._column(name, columns[name], self.rows) for name in self._growing.names]
+        self.rows += rows
+        self._push(arrays, rows)
+        self._cut_if_large()
+
+    def _adopt_empty(self, columns: Any) -> None:
+        if isinstance(columns, (pa.RecordBatch, pa.Table)):
+            for field in columns.schema:
+                self._growing.adopt(field.name, normalize(pa.nulls(0, field.type)), self.rows)
+
+    def _column(self, name: str, values: Any, first: int) -> pa.Array:
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        if isinstance(values, pa.Array):
+            return self._growing.adopt(name, normalize(values), first)
+        return self._growing.convert(name, values, first)
+
+    def _name_columns(self, row: Any) -> None:
+        if not isinstance(row, Mapping):
+            raise self._bad_row(row)
+        self._settle_names(list(row))
+
+    def _settle_names(self, names: list[Any]) -> None:
+        self._growing.name_columns(names, self.rows)
+        self._width = len(names)
+        self._take = itemgetter(*names) if names else lambda row: ()
+
+    def _check_names(self, names: list[Any]) -> None:
+        if self._take is None:
+            self._settle_names(names)
+        elif set(names) != set(self._growing.types) or len(names) != self._width:
+            raise self._growing.wrong_names(names, self.rows)
+
+    def _common_length(self, columns: Mapping[str, Any]) -> int:
+        lengths = {name: len(values) for name, values in columns.items()}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+            where = f" of step {self._step!r}" if self._step else ""
+            raise StepOutputError(f"Columns{where} differ in length: {listed}. Each row needs a value in every column.")
+        return next(iter(lengths.values()), 0)
+
+    def _bad_row(self, row: Any) -> StepOutputError:
+        if isinstance(row, Mapping):
+            return self._growing.wrong_names(row, self.rows)
+        where = f" of step {self._step!r}" if self._step else ""
+        return StepOutputError(
+            f"Row {self.rows}{where} is {cell_name(row)}, and a row is a dict from column name to value."
+        )
+
+    # --- Python rows -> Arrow columns -> batches ----------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Type the buffered rows; the next chunk is sized by what these took."""
+        if not self._buffer:
+            return
+        cells, self._buffer = self._buffer, []
+        columns = [cells] if self._width == 1 else list(zip(*cells, strict=True))
+        first = self.rows - len(cells)
+        arrays = [self._growing.convert(n, c, first) for n, c in zip(self._growing.names, columns, strict=True)]
+        size = self._push(arrays, len(cells))
+        self._chunk = max(1, min(BUFFER_ROWS, self._chunk * 4, BUFFER_BYTES * len(cells) // (size + 1)))
+        self._cut_if_large()
+
+    def _push(self, arrays: list[pa.Array], rows: int) -> int:
+        size = sum(array.nbytes for array in arrays)
+        self._pending.append(arrays)
+        self._pending_rows += rows
+        self._pending_bytes += size
+        if self._pending_rows >= BUFFER_ROWS or self._pending_bytes >= BUFFER_BYTES:
+            self._write_pending()
+        return size
+
+    def _write_pending(self) -> None:
+        """Join the small batches into one and put it into the open part."""
+        if not self._pending_rows:
+            return
+        schema = self._growing.schema
+        arrays = []
+        for index, field in enumerate(schema):
+            chunks = [cast(columns[index], field.type) for columns in self._pending]
+            arrays.append(chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks))
+        rows = self._pending_rows
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
+        batch = pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else _no_columns(rows)
+        if self._file is not None and not self._file.schema.equals(schema):
+            self._close_part()
+        if self._file is None:
+            self._file = PartFile(self.folder, len(self._records), schema)
+        self._file.write(batch)
+        self._hash(batch)
+
+    def _hash(self, batch: pa.RecordBatch) -> None:
+        if self._hashers is None:
+            return
+        for field, array in zip(batch.schema, batch.columns, strict=True):
+            hasher = self._hashers.setdefault(field.name, ColumnDigest(field.type))
+            if not hasher.type.equals(field.type):
+                self._hashers = None  # a type widened after rows were hashed: finish() hashes the parts again
+                return
+            hasher.update(array)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def mark(self, position: int) -> None:
+        """The rows so far account for the first `position` input rows: where a later try may go on.
+
+        Every now and then (first after two seconds, then ever more rarely) this also cuts a part.
+        """
+        self.position, self._marked_rows = position, self.rows
+        if self._clock() >= self._next_cut:
+            self.flush()
+
+    def flush(self) -> None:
+        """Make all rows so far durable: a part is closed, synced and renamed into place."""
+        self._drain()
+        self._write_pending()
+        if self._file is not None:
+            self._close_part()
+        elif self._records and self._marked_rows == self.rows:  # input rows were read that gave no rows
+            self._records[-1] = PartRecord(self._records[-1].part, self.position)
+            write_record(self.folder, self._records[-1])
+        self._pause *= CUT_GROWTH
+        self._next_cut = self._clock() + self._pause
+
+    def _cut_if_large(self) -> None:
+        if self._file is not None and self._file.bytes >= self._part_bytes:
+            self._write_pending()
+            self._close_part()
+
+    def _close_part(self) -> None:
+        assert self._file is not None
+        end = self._part_start + self._file.rows
+        position = self.position if self._marked_rows == end else None
+        lineage, rest = self._lineage.table(self.rows - self._part_start), None
+        if lineage is not None and lineage.num_rows > self._file.rows:
+            lineage, rest = lineage.slice(0, self._file.rows), lineage.slice(self._file.rows)
+        self._records.append(self._file.commit(lineage, position))
+        self._file = None
+        self._part_start = end
+        self._lineage = LineageBuffer()
+        if rest is not None:
+            self._lineage.restore(rest)
+
+    def finish(self) -> DatasetInfo:
+        """Close the last part, give all parts one schema, and return what the manifest says about them."""
+        self._drain()
+        self._write_pending()
+        if self._file is not None:
+            self._close_part()
+        schema = self._final_schema()
+        self._records = [self._unify(record, schema) for record in self._records]
+        parts = [record.part for record in self._records]
+        return DatasetInfo.make(schema, self._digests(schema), self.rows, parts)
+
+    def _final_schema(self) -> pa.Schema:
+        schema = self._growing.schema
+        if not self._growing.images:
+            return schema
+        from .features import with_images
+
+        return with_images(schema, self._growing.images)
+
+    def _unify(self, record: PartRecord, schema: pa.Schema) -> PartRecord:
+        """Rewrite a part that was written before a type widened."""
+        part = record.part
+        path = self.folder / part.file
+        table = read_stream(path)
+        if table.schema.equals(schema):
+            return record
+        batches = (
+            pa.RecordBatch.from_arrays([cast(batch.column(field.name), field.type) for field in schema], schema=schema)
+            for batch in table.to_batches()
+        )
+        write_stream(path, schema, batches)
+        part = PartInfo(part.file, part.rows, path.stat().st_size, part.lineage, part.lineage_bytes)
+        record = PartRecord(part, record.position)
+        write_record(self.folder, record)
+        return record
+
+    def _digests(self, schema: pa.Schema) -> dict[str, str]:
+        if self._hashers is not None and set(self._hashers) == set(schema.names):
+            return {name: self._hashers[name].digest() for name in schema.names}
+        files = [self.folder / record.part.file for record in self._records]
+        batches = (batch for file in files for batch in read_stream(file).to_batches())
+        return table_digest(batches, schema)[1]
+
+    def dataset(self, info: DatasetInfo) -> Rows:
+        """The rows that were written, opened."""
+        return open_dataset(self.folder, info)
+
+    def abandon(self) -> None:
+        """Leave without finishing: whole parts stay for a later try, the open one goes."""
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abandon()
+
+
+def _no_columns(rows: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
