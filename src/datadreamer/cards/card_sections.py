@@ -40,7 +40,7 @@ def short_kind(record: Record) -> str:
 
 
 def records_in_order(run: RunRecord) -> list[Record]:
-    """Steps and trainers as they ran."""
+    """Steps and trainers as they ran; as listed where no time is known."""
     return sorted(
         all_records(run.steps, run.trainers), key=lambda record: record.started or 0.0
     )  # stable: without times, as listed

@@ -51,7 +51,7 @@ def _metadata(
     if synthetic is None:
         synthetic = any(is_synthetic(step) for step in run.steps)
     base = record.base_model
-    base_id = base.asked if base is not None and base.trainer is None and shared.is_hub_id(base.asked) else None
+    base_id = base.asked if base is not None and _from_hub(base) else None
     adapter = record.model.adapter_only
     return {
         "base_model": base_id,
@@ -61,6 +61,12 @@ def _metadata(
         "pipeline_tag": record.pipeline_tag,
         "tags": list(dict.fromkeys([*tags, *(["synthetic"] if synthetic else []), *shared.version_tags(run)])),
     }
+
+
+def _from_hub(base: ModelUse) -> bool:
+    """Whether the base model is a Hub repository: a local folder may have a name that looks like one."""
+    local = base.trainer is not None or (base.digest is not None and base.revision is None)
+    return base.provider in (None, "huggingface") and not local and shared.is_hub_id(base.asked)
 
 
 def _body(run: RunRecord, record: TrainerRecord, title: str | None) -> str:

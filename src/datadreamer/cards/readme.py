@@ -94,7 +94,8 @@ def _split(text: str) -> tuple[str, dict[str, Any], str]:
         keys = yaml.safe_load(match.group(1))
     except yaml.YAMLError as error:
         raise InvalidArgumentError(
-            f"the YAML between the first two '---' lines cannot be read: {error}. Mend or remove that block."
+            f"the YAML between the first two '---' lines cannot be read: {' '.join(str(error).split())}. "
+            "Mend or remove that block."
         ) from error
     if keys is None:
         keys = {}

@@ -21,6 +21,7 @@ _WRITERS = {"generated-by", "judged-by"}
 
 Steps = Mapping[str, StepRecord]
 Trainers = Mapping[str, TrainerRecord]
+Upstream = Sequence[tuple[StepRecord, OutputColumn]]
 Weighted = tuple[Synthetic, int | None]  # and the number of rows it stands for
 
 
@@ -56,15 +57,22 @@ def _column(step: StepRecord, column: OutputColumn, steps: Steps, trainers: Trai
 
 
 def _undeclared(step: StepRecord, column: OutputColumn, steps: Steps, trainers: Trainers) -> Synthetic:
-    """What a column is when the step does not say: same content, then same name, then what the step works with."""
+    """What a column is when the step does not say: same content, then same name, then what the step works with.
+
+    A column of the same name as one that was read may still be a rewriting of it, so where a model writes, only an output
+    declared under the name of an input passes for a copy: rather a synthetic column too many than one too few.
+    """
     upstream = _upstream(step, steps)
     same = [found for found in upstream if column.digest and found[1].digest == column.digest]
     if same:
         same.sort(key=lambda found: found[1].name != column.name)
         return _of_column(same[0][0], same[0][1].name)
-    if not any(model.role in _WRITERS for model in step.models):
+    roles = {model.role for model in step.models} & _WRITERS
+    if not roles:
         return _without_model(step, column, steps, upstream)
-    passed = [use for use in step.inputs if use.name == column.declared or use.column == column.name]
+    if roles == {"judged-by"} and (named := _named(column, upstream)):
+        return _copied(step, named)
+    passed = [use for use in step.inputs if use.name == (column.declared or column.name)]
     if passed:
         return _copied(step, [_of_input(passed[0], steps)])
     if (column.declared or column.name) in COMPOSED:
@@ -72,18 +80,19 @@ def _undeclared(step: StepRecord, column: OutputColumn, steps: Steps, trainers: 
     return _written(step, column, steps, trainers)
 
 
-def _without_model(
-    step: StepRecord, column: OutputColumn, steps: Steps, upstream: Sequence[tuple[StepRecord, OutputColumn]]
-) -> Synthetic:
+def _without_model(step: StepRecord, column: OutputColumn, steps: Steps, upstream: Upstream) -> Synthetic:
     inner = [found for found, other in upstream if other.name == column.name and found.inside == step.name]
     if inner:  # a step made of steps gives what the last of them gave
         return _of_column(inner[-1], column.name)
     if step.sources or not (step.parents or step.inputs):
         return _of_sources(step)
-    named = [found for found, other in upstream if other.name == column.name]
-    if named:
-        return _copied(step, [(_of_column(found, column.name), found.rows.output) for found in named])
+    if named := _named(column, upstream):
+        return _copied(step, named)
     return combine([part for part, _ in _shown(step, column, steps)])
+
+
+def _named(column: OutputColumn, upstream: Upstream) -> list[Weighted]:
+    return [(_of_column(step, other.name), step.rows.output) for step, other in upstream if other.name == column.name]
 
 
 def _written(step: StepRecord, column: OutputColumn, steps: Steps, trainers: Trainers) -> Synthetic:
