@@ -100,6 +100,10 @@ class ContextLengthError(BadRequestError, ValueError):
     """The prompt, with the answer it leaves room for, does not fit the model's context."""
 
 
+class ContentFilterError(PermanentModelError):
+    """The service withheld the answer, or refused the prompt, because of its content."""
+
+
 class TransientModelError(ModelError):
     """Asking again may help: a connection error, a time-out, HTTP 5xx, an unreadable answer."""
 

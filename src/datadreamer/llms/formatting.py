@@ -48,7 +48,8 @@ def format_prompt(
     if len(kept) < minimum:
         raise ContextLengthError(
             f"Only {len(kept)} of at least {minimum} examples fit into the {room} tokens that {llm.display_name} has "
-            f"for a prompt (max_new_tokens={max_new_tokens}). Shorten the examples or set min_in_context_examples lower."
+            f"for a prompt (max_new_tokens={max_new_tokens}). "
+            "Shorten the examples or set min_in_context_examples lower."
         )
     return joined(kept)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _context
@@ -33,11 +33,14 @@ class LLM:
     """
 
     #: parameters of `run()` beyond the published ones that this kind of model takes
-    extra_parameters: ClassVar[frozenset[str]] = frozenset()
+    extra_parameters: frozenset[str] = frozenset()
     #: published parameters that it cannot take, each with the advice that the error ends with
     refused_parameters: Mapping[str, str] = {}
     #: rows per batch of a local model, when the call does not say
     default_batch_size: ClassVar[int] = 10
+    #: who serves the model, and the host it is asked at: for the record
+    provider: str = "local"
+    host: str = ""
     #: most requests in flight of a hosted model, over all callers together
     max_in_flight: int = 256
 
@@ -106,14 +109,14 @@ class LLM:
         Raises:
             ModelError: a prompt could not be answered. What was answered is remembered.
         """
-        from .engine.texts import texts
-
-        given = {name: value for name, value in locals().items() if name not in ("self", "prompts", "kwargs", "texts")}
+        given = {name: value for name, value in locals().items() if name not in ("self", "prompts", "kwargs")}
         given.pop("return_generator")
+        from .engine.texts import all_texts, each_text
+
         if total_num_prompts is None and hasattr(prompts, "__len__"):
-            given["total_num_prompts"] = len(prompts)
+            given["total_num_prompts"] = len(prompts)  # type: ignore[arg-type]
         outcomes = self.outcomes(prompts, **given, **kwargs)
-        return texts(outcomes) if return_generator else texts.collect(outcomes)
+        return each_text(outcomes) if return_generator else all_texts(outcomes)
 
     def outcomes(self, prompts: Iterable[Prompt], **parameters: Any) -> Iterator[Any]:
         """Ask every prompt, and give what became of each, in order: a `Generation` or a `Failure`.
@@ -160,7 +163,11 @@ class LLM:
         return generate(self, prompt, ask, sample, _context.scope())
 
     def check(self) -> None:
-        """Raise if nothing could be asked at all (no key, ...). Cheap, sends nothing; called before the first request."""
+        """Raise if nothing could be asked at all (no key, ...). Cheap; called before the first request is sent."""
+
+    def account(self) -> Hashable:
+        """What shares rate limits: models with equal accounts are admitted together."""
+        return id(self)
 
     # --- identity -------------------------------------------------------------------------------------------------
 
@@ -179,7 +186,7 @@ class LLM:
     # --- length ---------------------------------------------------------------------------------------------------
 
     def count_tokens(self, value: str) -> int:
-        """Tokens of a text. Without the model's tokenizer: an estimate that is rarely too low (see `engine/tokens.py`)."""
+        """Tokens of a text. Without the model's tokenizer: an estimate that is rarely too low (see `tokens.py`)."""
         from .tokens import estimate
 
         return estimate(value)

@@ -1,4 +1,4 @@
-"""The arguments of one call of `run()` or `outcomes()`, checked and brought into canonical form once for all prompts."""
+"""The arguments of one call of `run()` or `outcomes()`, checked and made canonical once for all prompts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,33 @@ if TYPE_CHECKING:
     from .llm import LLM
 
 _ASKED = frozenset(
-    "max_new_tokens temperature top_p n stop repetition_penalty logit_bias seed response_format tools".split()
+    {
+        "max_new_tokens",
+        "temperature",
+        "top_p",
+        "n",
+        "stop",
+        "repetition_penalty",
+        "logit_bias",
+        "seed",
+        "response_format",
+        "tools",
+    }
 )
 _RUNTIME = frozenset(
-    "batch_size batch_scheduler_buffer_size adaptive_batch_size progress_interval force cache_only "
-    "verbose log_level total_num_prompts".split()
+    {
+        "batch_size",
+        "batch_scheduler_buffer_size",
+        "adaptive_batch_size",
+        "progress_interval",
+        "force",
+        "cache_only",
+        "verbose",
+        "log_level",
+        "total_num_prompts",
+    }
 )
+_NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0}  # what asks for nothing
 
 
 class Ask(msgspec.Struct, kw_only=True):
@@ -60,7 +81,7 @@ def parse(llm: LLM, params: Mapping[str, Any]) -> Ask:
     for name, value in params.items():
         if name not in known:
             raise InvalidArgumentError(f"{llm.display_name} has no parameter '{name}'. {nearest(name, known)}")
-        if value is not None and name in llm.refused_parameters:
+        if value is not None and name in llm.refused_parameters and value != _NEUTRAL.get(name):
             raise InvalidArgumentError(
                 f"{llm.display_name} does not take '{name}' (given: {value!r}). {llm.refused_parameters[name]}"
             )
@@ -102,6 +123,7 @@ def split_prompt(prompt: Prompt) -> tuple[tuple[dict[str, Any], ...], str | None
 
 
 def _template(llm: LLM, given: Mapping[str, Any], extra: dict[str, Any]) -> Request:
+    given = {name: value for name, value in given.items() if name not in llm.refused_parameters}  # what is neutral
     temperature = _number(given, "temperature", 0.0, None)
     return Request(
         messages=(),

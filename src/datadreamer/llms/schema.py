@@ -28,7 +28,8 @@ def response_format(value: Any) -> dict[str, Any]:
     if isinstance(value, type) and (dataclasses.is_dataclass(value) or _described(value)):
         return _named(value.__name__, _inlined(msgspec.json.schema(value)))
     raise InvalidTypeError(
-        f"'response_format' takes a pydantic model class, a dataclass, a Struct class or a JSON Schema, not {value!r:.80}"
+        "'response_format' takes a pydantic model class, a dataclass, a Struct class or a JSON Schema, "
+        f"not {value!r:.80}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .. import errors
+from ..ledger import Usage
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=False):
@@ -59,15 +60,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return _text(self.messages[-1].get("content")) if self.messages else ""
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one call. `cached_tokens` are part of `input_tokens`, `reasoning_tokens` of `output_tokens`."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of a model."""
 
@@ -76,6 +68,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     model: str | None = None  # the model that answered, as it names itself
     response_id: str | None = None
+    request_id: str | None = None  # of the HTTP request, as the service logs it
     system_fingerprint: str | None = None
     cost_usd: float | None = None  # US dollars; None: the price is not known
     attempts: int = 1
@@ -122,6 +115,7 @@ Outcome = Generation | Failure
 # Most specific first: the first that fits gives the reason.
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.ContextLengthError, "context_length"),
+    (errors.ContentFilterError, "content_filter"),
     (errors.BadRequestError, "bad_request"),
     (errors.AuthenticationError, "authentication"),
     (errors.ModelNotFoundError, "model_not_found"),
@@ -131,7 +125,6 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.TransientModelError, "transient"),
 )
 _ERRORS: dict[str, Any] = {reason: kind for kind, reason in _REASONS}
-_ERRORS["content_filter"] = errors.PermanentModelError
 
 
 def _text(content: Any) -> str:

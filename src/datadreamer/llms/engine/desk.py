@@ -1,0 +1,216 @@
+"""The desk of one service and account: takes calls from many runs, lets as many as the limiter allows out at once, and
+asks again what deserves it. Lives on the background loop; nothing here is touched from another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from ...errors import ModelError, RateLimitError, ServerUnreachableError
+from ..types import Failure, Generation
+from .limiter import Limiter
+from .retry import NEVER, Retry, RetryPolicy
+
+if TYPE_CHECKING:
+    from ..llm import LLM
+    from .call import Call, Waiter
+
+
+class Lane:
+    """The calls of one run, in order, with the run's own bound."""
+
+    __slots__ = ("active", "cap", "halted", "pending", "waiting")
+
+    def __init__(self, cap: int | None = None) -> None:
+        self.pending: deque[Call] = deque()
+        self.active = 0
+        self.cap = cap
+        self.waiting = False  # whether the desk has this lane in its queue
+        self.halted = False  # the run is about to stop: nothing new goes out
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.pending) and not self.halted and (self.cap is None or self.active < self.cap)
+
+
+class Desk:
+    """See the module."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, cap: int, policy: RetryPolicy | None = None) -> None:
+        self.loop = loop
+        self.limiter = Limiter(cap)
+        self.policy = policy or RetryPolicy()
+        self.common = Lane()  # of calls that come one by one
+        self._lanes: deque[Lane] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rng = random.Random()
+        self._open: dict[tuple[int, bytes], Call] = {}  # (ledger, key) of every call under way
+
+    def submit(self, call: Call, lane: Lane) -> None:
+        """Take a call. One for the same request that is under way gets its waiters instead."""
+        where = (id(call.book.memory.ledgers[0]) if call.book.memory.ledgers else 0, call.key)
+        twin = self._open.get(where)
+        if twin is not None and not twin.done:
+            for waiter in call.waiters:
+                waiter.call = twin
+            twin.waiters.extend(call.waiters)
+            return
+        self._open[where] = call
+        lane.pending.append(call)
+
+    def pump(self, *lanes: Lane) -> None:
+        """Let out as many calls as may go now; `lanes` have new calls."""
+        for lane in lanes:
+            self._line_up(lane)
+        now = self.loop.time()
+        while self._lanes:
+            lane = self._lanes[0]
+            if not lane.ready:
+                self._lanes.popleft().waiting = False
+                continue
+            if not self.limiter.try_acquire(now):
+                self._wake_after(self.limiter.paused(now))
+                return
+            self._lanes.rotate(-1)  # runs take turns
+            self._send(lane.pending.popleft(), lane)
+
+    def drop(self, call: Call, waiter: Waiter) -> None:
+        """`waiter` no longer wants the answer; a call that nobody wants is cancelled."""
+        if waiter in call.waiters:
+            call.waiters.remove(waiter)
+        if not call.waiters and not call.done:
+            call.done = True
+            self._close(call)
+            if call.task is not None:
+                call.task.cancel()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _line_up(self, lane: Lane) -> None:
+        if not lane.waiting and lane.ready:
+            lane.waiting = True
+            self._lanes.append(lane)
+
+    def _wake_after(self, seconds: float) -> None:
+        if seconds <= 0:
+            return  # full: the next call that comes back pumps
+        if self._timer is None or self._timer.cancelled() or self._timer.when() <= self.loop.time():
+            # spread, so that many processes on one account do not all come back in the same instant
+            self._timer = self.loop.call_later(seconds * (1.0 + 0.1 * self._rng.random()), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _send(self, call: Call, lane: Lane) -> None:
+        if call.done:  # dropped while it waited
+            self.limiter.release()
+            return
+        lane.active += 1
+        call.task = self.loop.create_task(self._attempt(call, lane))
+
+    async def _attempt(self, call: Call, lane: Lane) -> None:
+        limiter, attempts = self.limiter, call.attempts
+        epoch = limiter.epoch
+        attempts.sent += 1
+        call.started = time.time()
+        try:
+            answer = await call.llm._answer(call.request)
+            limiter.contacted = True
+            limiter.answered(self.loop.time(), answer.wait)
+            self._answered(call, answer)
+        except ModelError as error:
+            if not isinstance(error, ServerUnreachableError):
+                limiter.contacted = True
+            if not call.done:
+                self._failed(call, lane, error, epoch)
+        except Exception as error:  # a fault of the backend itself: every other request would meet it too
+            self._close(call)
+            call.fail_all(error)
+        finally:
+            call.task = None
+            limiter.release()
+            lane.active -= 1
+            self.pump(lane)
+
+    def _answered(self, call: Call, answer: Generation) -> None:
+        from msgspec.structs import replace
+
+        answer = replace(answer, key=call.key, attempts=call.attempts.sent, wait=None)
+        if answer.finish_reason == "content_filter":
+            self._give_up(
+                call,
+                Failure(
+                    reason="content_filter",
+                    message="The service stopped the answer because of its content.",
+                    usage=answer.usage,
+                    cost_usd=answer.cost_usd,
+                    attempts=call.attempts.sent,
+                    key=call.key,
+                ),
+            )
+            return
+        call.book.answered(call.request, call.parts, answer, call.started)
+        self._close(call)
+        call.finish(answer)
+
+    def _failed(self, call: Call, lane: Lane, error: ModelError, epoch: int) -> None:
+        now = self.loop.time()
+        attempts = call.attempts
+        if attempts.first_error is None:
+            attempts.first_error = now
+        if isinstance(error, RateLimitError):
+            attempts.limited += 1
+            self.limiter.limited(now, epoch, error.retry_after)
+        else:
+            attempts.transient += 1
+        policy = self.policy if call.llm.retry_on_fail else NEVER
+        decision = policy.decide(error, attempts, now, self.limiter.contacted, self._rng)
+        if isinstance(decision, Retry):
+            call.book.retried()
+            self._again(call, lane, decision.after)
+        elif decision.fatal:
+            self._close(call)
+            call.fail_all(error)
+        else:
+            self._give_up(call, Failure.of(error, attempts=attempts.sent, key=call.key))
+
+    def _again(self, call: Call, lane: Lane, after: float) -> None:
+        if after <= 0:
+            lane.pending.appendleft(call)  # its turn came before that of the others; _attempt pumps
+        else:
+            self.loop.call_later(after, self._requeue, call, lane)
+
+    def _requeue(self, call: Call, lane: Lane) -> None:
+        if not call.done:
+            lane.pending.appendleft(call)
+            self.pump(lane)
+
+    def _give_up(self, call: Call, failure: Failure) -> None:
+        self._close(call)
+        call.book.failed(failure)
+        call.finish(failure)
+
+    def _close(self, call: Call) -> None:
+        where = (id(call.book.memory.ledgers[0]) if call.book.memory.ledgers else 0, call.key)
+        if self._open.get(where) is call:
+            del self._open[where]
+
+
+_desks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Desk]] = WeakKeyDictionary()
+
+
+def desk_for(llm: LLM, loop: asyncio.AbstractEventLoop) -> Desk:
+    """The desk of the service that `llm` asks. What its limiter learnt stays while the process lives."""
+    desks, account = _desks.setdefault(loop, {}), llm.account()
+    desk = desks.get(account)
+    if desk is None:
+        desk = desks[account] = Desk(loop, llm.max_in_flight)
+    elif desk.limiter.cap != llm.max_in_flight:
+        desk.limiter.set_cap(llm.max_in_flight)
+    return desk

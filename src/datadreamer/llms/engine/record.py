@@ -1,0 +1,70 @@
+"""An answer as the ledger keeps it, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ...ledger import CallRecord
+from ..types import Generation
+
+if TYPE_CHECKING:
+    from ..llm import LLM
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def to_record(
+    llm: LLM, parts: Mapping[str, Any], answer: Generation, started: float, ended: float, step: str | None
+) -> CallRecord:
+    """The record of one answer.
+
+    `request` is the JSON of exactly what the request key is the digest of, so that the key can be checked from the
+    record alone; what goes over the wire follows from it.
+    """
+    extra: dict[str, Any] = {}
+    if answer.tool_calls:
+        extra["tool_calls"] = list(answer.tool_calls)
+    return CallRecord(
+        text=answer.text,
+        step=step or "",
+        finish_reason=answer.finish_reason or "",
+        usage=answer.usage,
+        model=str(getattr(llm, "model_name", "") or ""),
+        served_model=answer.model or "",
+        provider=llm.provider,
+        host=llm.host,
+        response_id=answer.response_id or "",
+        request_id=answer.request_id or "",
+        system_fingerprint=answer.system_fingerprint or "",
+        sample=parts["request"]["sample"],
+        started=started,
+        ended=ended,
+        attempts=answer.attempts,
+        cost_usd=answer.cost_usd,
+        extra=extra,
+        request=_encode(parts),
+        response=answer.response or b"",
+    )
+
+
+def from_record(key: bytes, record: CallRecord) -> Generation:
+    """The answer that a record keeps."""
+    calls = record.extra.get("tool_calls") if record.extra else None
+    return Generation(
+        text=record.text,
+        finish_reason=record.finish_reason or None,
+        usage=record.usage,
+        model=record.served_model or None,
+        response_id=record.response_id or None,
+        request_id=record.request_id or None,
+        system_fingerprint=record.system_fingerprint or None,
+        cost_usd=record.cost_usd,
+        attempts=record.attempts,
+        cached=True,
+        key=key,
+        response=record.response or None,
+        tool_calls=tuple(calls) if calls else None,
+    )

@@ -1,0 +1,55 @@
+"""Outcomes as the texts that `run()` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...errors import ModelError
+from ..types import Failure
+
+
+def each_text(outcomes: Iterator[Any]) -> Iterator[Any]:
+    """The texts, one by one. The first prompt without an answer raises."""
+    try:
+        for position, outcome in enumerate(outcomes):
+            failure = _first_failure(outcome)
+            if failure is not None:
+                raise _error(failure, f"Prompt {position} has no answer: {failure.message}")
+            yield _text(outcome)
+    finally:
+        close = getattr(outcomes, "close", None)
+        if close is not None:
+            close()
+
+
+def all_texts(outcomes: Iterator[Any]) -> list[Any]:
+    """The texts of all prompts. If any has no answer, raises after all others were asked (and remembered)."""
+    texts: list[Any] = []
+    failed: list[tuple[int, Failure]] = []
+    for position, outcome in enumerate(outcomes):
+        failure = _first_failure(outcome)
+        if failure is not None:
+            failed.append((position, failure))
+        else:
+            texts.append(_text(outcome))
+    if failed:
+        position, failure = failed[0]
+        others = f" ({len(failed)} of {len(failed) + len(texts)} prompts have none)" if len(failed) > 1 else ""
+        raise _error(failure, f"Prompt {position} has no answer: {failure.message}{others}")
+    return texts
+
+
+def _first_failure(outcome: Any) -> Failure | None:
+    for one in outcome if isinstance(outcome, list) else (outcome,):
+        if isinstance(one, Failure):
+            return one
+    return None
+
+
+def _text(outcome: Any) -> Any:
+    return [one.text for one in outcome] if isinstance(outcome, list) else outcome.text
+
+
+def _error(failure: Failure, message: str) -> ModelError:
+    return type(failure.error())(message)

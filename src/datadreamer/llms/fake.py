@@ -1,0 +1,98 @@
+"""A model that answers what it is told to: for trying a workflow without a model."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import InvalidTypeError, ModelError
+from .llm import LLM
+from .types import Generation, Request, Usage
+
+Answers = str | Sequence[str] | Mapping[str, str] | Callable[..., str]
+
+
+class FakeLLM(LLM):
+    """A model for tests of workflows: nothing is random, nothing leaves the process, every call is counted.
+
+    Args:
+        answers: the same text for every prompt; a list, cycled through by the sample index of a prompt; a mapping from
+            prompt to text; or a function of the prompt (a `str`), and of the whole `Request` if it takes two arguments.
+        latency: seconds that every answer takes.
+        fail: which prompts fail. A mapping from prompt to exception, or a function from prompt to exception or None.
+        model_name: the name that it goes by.
+        max_context_length: tokens. None: unlimited.
+
+    Its identity is that of its answers: another function, another model. Tokens are counted as words.
+    """
+
+    provider = "fake"
+
+    def __init__(
+        self,
+        answers: Answers = "ok",
+        latency: float = 0.0,
+        fail: Mapping[str, ModelError] | Callable[[str], ModelError | None] | None = None,
+        *,
+        model_name: str = "fake",
+        system_prompt: str | None = None,
+        max_context_length: int | None = None,
+        cache_folder_path: str | None = None,
+    ) -> None:
+        super().__init__(cache_folder_path)
+        self.model_name = model_name
+        self.system_prompt = system_prompt
+        self.retry_on_fail = False
+        self.calls = 0  # requests that reached the model
+        self.requests: list[Request] = []  # the requests themselves, in the order of their arrival
+        self.max_context_length = max_context_length
+        self.latency = latency
+        self._answers = answers
+        self._fail = fail
+        self._takes_request = callable(answers) and _arity(answers) > 1
+        if not (callable(answers) or isinstance(answers, str | Mapping | Sequence)):
+            raise InvalidTypeError(f"'answers' takes a str, a list, a dict or a function, not {answers!r:.80}")
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "model": self.model_name, "answers": self._answers}
+
+    def count_tokens(self, value: str) -> int:
+        return len(value.split())
+
+    def _context_length(self) -> int | None:
+        return self.max_context_length
+
+    async def _answer(self, request: Request) -> Generation:
+        self.calls += 1
+        self.requests.append(request)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        prompt = request.prompt
+        error = self._fail(prompt) if callable(self._fail) else (self._fail or {}).get(prompt)
+        if error is not None:
+            raise error
+        text = self._text(prompt, request)
+        usage = Usage(input_tokens=self.count_tokens(prompt), output_tokens=self.count_tokens(text))
+        return Generation(text=text, finish_reason="stop", usage=usage, model=self.model_name)
+
+    def _text(self, prompt: str, request: Request) -> str:
+        answers = self._answers
+        if isinstance(answers, str):
+            return answers
+        if isinstance(answers, Mapping):
+            if prompt not in answers:
+                raise ModelError(f"FakeLLM has no answer for the prompt {prompt!r:.200}")
+            return answers[prompt]
+        if isinstance(answers, Sequence):
+            return answers[request.sample % len(answers)]
+        return answers(prompt, request) if self._takes_request else answers(prompt)
+
+
+def _arity(function: Callable[..., Any]) -> int:
+    try:
+        kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+    except ValueError:
+        return 1
+    return sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
