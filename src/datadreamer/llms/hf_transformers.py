@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -56,7 +56,7 @@ class HFTransformers(LLM):
             first used.
     """
 
-    extra_parameters: ClassVar[frozenset[str]] = frozenset({*_SAMPLING, "do_sample", "chat_template_kwargs"})
+    extra_parameters = frozenset({*_SAMPLING, "do_sample", "chat_template_kwargs"})
     refused_parameters: Mapping[str, str] = {
         "response_format": "Ask for the format in the prompt and parse the answer.",
     }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ... import _context, _lazy
@@ -122,11 +120,11 @@ class HFModel:
         """Identity of the model: plain data, without folder, device and batch size."""
         with self._live_lock:
             if self._live_identity is None:
-                digest_of = _file_digest()
+                digests = _file_digests()
                 base, adapter = self.checkpoints
                 self._live_identity = {
-                    "model": contents.identity(base, digest_of),
-                    "adapter": None if adapter is None else contents.identity(adapter, digest_of),
+                    "model": contents.identity(base, digests),
+                    "adapter": None if adapter is None else contents.identity(adapter, digests),
                 }
         spec = dict(self._live_identity)
         if self.dtype is not None:
@@ -234,21 +232,12 @@ class HFModel:
         return [base] if adapter is None else [adapter, base]
 
 
-def _file_digest() -> Any:
-    """Content digest of a file, remembered by the running step's ledger where there is one."""
+def _file_digests() -> Any:
+    """Content digests of files, remembered by the running step's ledger where there is one."""
+    from ...ledger import FileDigests
+
     scope = _context.scope()
-    ledger = scope.ledger if scope is not None else None
-    if ledger is not None:
-        from ...ledger import FileDigests
-
-        memoised = FileDigests(ledger)
-        return lambda path: memoised.digest(path).digest
-    return _sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return FileDigests(scope.ledger if scope is not None else None)
 
 
 def _require_installed(package: str, needed_for: str) -> None:

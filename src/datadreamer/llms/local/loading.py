@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from .quiet import quiet
 
 def base_of(checkpoint: Checkpoint, needed_for: str) -> tuple[Checkpoint, Checkpoint | None]:
     """(model, adapter) for a checkpoint that is a model, or an adapter that names its base."""
-    if checkpoint.local_file("config.json") is not None or not _is_adapter(checkpoint):
+    if not _is_adapter(checkpoint):
         return checkpoint, None
     return adapter_base(checkpoint, needed_for), checkpoint
 
@@ -38,10 +39,12 @@ def adapter_base(adapter: Checkpoint, needed_for: str) -> Checkpoint:
 
 
 def _is_adapter(checkpoint: Checkpoint) -> bool:
-    if checkpoint.local_file("adapter_config.json") is not None:
-        return True
-    if checkpoint.folder is not None or checkpoint.offline:
-        return False
+    if checkpoint.folder is not None:
+        # a trainer may leave the config of the model, with its labels, beside the adapter; weights tell them apart
+        names = {path.name for path in checkpoint.folder.glob("*.safetensors*")} - {"adapter_model.safetensors"}
+        return checkpoint.local_file("adapter_config.json") is not None and not names
+    if checkpoint.local_file("config.json") is not None or checkpoint.offline:
+        return checkpoint.local_file("config.json") is None and checkpoint.local_file("adapter_config.json") is not None
     return checkpoint.json_file("config.json") is None and checkpoint.json_file("adapter_config.json") is not None
 
 
@@ -79,7 +82,10 @@ def load_model(
     _lazy.require("torch", extra="hf", needed_for=needed_for)
     require_files(model, needed_for)
     place = best_device(device)
-    options: dict[str, Any] = {"dtype": load_format(dtype, place), "use_safetensors": True, **model_kwargs}
+    options: dict[str, Any] = {"dtype": load_format(dtype, place), "use_safetensors": True}
+    if auto_class is not None and adapter is not None:
+        options |= _labels(adapter)
+    options |= model_kwargs
     if quantization_config is not None:
         options["quantization_config"] = quantization_config
         device_map = device_map or {"": place}
@@ -111,6 +117,16 @@ def _with_adapter(model: Any, adapter: Checkpoint, adapter_kwargs: Mapping[str, 
         return peft.PeftModel.from_pretrained(
             model, adapter.where, use_safetensors=True, **_peft_arguments(adapter), **adapter_kwargs
         )
+
+
+def _labels(adapter: Checkpoint) -> dict[str, Any]:
+    """The labels that a classifier's adapter was trained for, if the config of the model lies beside it."""
+    path = adapter.local_file("config.json")
+    config = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+    labels = {name: config[name] for name in ("id2label", "label2id", "problem_type") if config.get(name) is not None}
+    if "id2label" in labels:
+        labels["id2label"] = {int(place): label for place, label in labels["id2label"].items()}
+    return labels
 
 
 def _peft_arguments(adapter: Checkpoint) -> dict[str, Any]:

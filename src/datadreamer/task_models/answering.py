@@ -1,0 +1,174 @@
+"""From texts to results: what is remembered is looked up, the rest is answered in batches and written down at once."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from .. import identity
+from .._context import CallStats, StepScope
+from ..errors import ContextLengthError, InvalidTypeError, ModelError, PermanentModelError
+from ..llms.engine.memory import Memory
+from ..llms.local.batching import BatchSize, OutOfMemoryError, in_batches
+
+if TYPE_CHECKING:
+    from .task_model import TaskModel
+
+logger = logging.getLogger("datadreamer.task_models")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What holds for every text of one call of `run()`."""
+
+    truncate: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+    batch_size: int = 10
+    buffer_size: int | None = None
+    adaptive: bool = True
+    progress_interval: float | None = 60.0
+    force: bool = False
+    cache_only: bool = False
+    total: int | None = None
+
+    @property
+    def buffer(self) -> int:
+        """Texts that are looked at together."""
+        size = self.buffer_size
+        return max(self.batch_size, size if size and size > 0 else max(10 * self.batch_size, 1000))
+
+    @property
+    def sorted(self) -> bool:
+        """Whether texts of similar length go together."""
+        return self.buffer_size is None or self.buffer_size >= 0
+
+
+def answers(model: TaskModel, texts: Iterable[str], ask: Ask, scope: StepScope | None) -> Iterator[Any]:
+    """The results of `texts`, in order."""
+    run = _Run(model, ask, scope)
+    source = iter(texts)
+    first = 0
+    while chunk := list(itertools.islice(source, ask.buffer)):
+        yield from run.results(chunk, first)
+        first += len(chunk)
+
+
+class _Run:
+    """One call of `run()`."""
+
+    def __init__(self, model: TaskModel, ask: Ask, scope: StepScope | None) -> None:
+        self.model, self.ask = model, ask
+        self.memory = Memory.of(cast(Any, model), scope)
+        self.step = scope.name if scope else ""
+        self.stats = scope.stats if scope else CallStats()
+        self.spec = model.spec()
+        self.size = BatchSize(ask.batch_size, adaptive=ask.adaptive)
+        self.checked = False
+        self.done = 0
+        self.logged = time.monotonic()
+        self.served: dict[str, int] = {}
+        if scope is not None:
+            self.served = scope.models.setdefault(model.display_name, {"spec": self.spec, "served": {}})["served"]
+
+    def results(self, texts: Sequence[str], first: int) -> Iterator[Any]:
+        """The results of one buffer of texts; `first` is the position of its first text among all."""
+        for place, text in enumerate(texts, first):
+            if not isinstance(text, str):
+                raise InvalidTypeError(f"Text {place} is {type(text).__name__}, not str: {text!r:.80}")
+        keys = [identity.request_key(self._parts(text)) for text in texts]
+        found = {} if self.ask.force else self._look_up(keys)
+        missing = {key: place for place, key in reversed(list(enumerate(keys))) if key not in found}
+        places = sorted(missing.values())
+        if places:
+            found |= self._ask(texts, keys, places, first)
+        self._progress(len(texts))
+        yield from (found[key] for key in keys)
+
+    def _parts(self, text: str) -> dict[str, Any]:
+        ask = self.ask
+        return {"model": self.spec, "text": text, "truncate": ask.truncate, "parameters": ask.parameters}
+
+    def _look_up(self, keys: list[bytes]) -> dict[bytes, Any]:
+        if self.memory.empty:
+            return {}
+        found = {key: msgspec.json.decode(record.text) for key, record in self.memory.get(keys).items()}
+        self.stats.hits += sum(key in found for key in keys)
+        return found
+
+    def _ask(self, texts: Sequence[str], keys: Sequence[bytes], places: list[int], first: int) -> dict[bytes, Any]:
+        model = self.model
+        if self.ask.cache_only:
+            raise ModelError(
+                f"cache_only=True, but {model.display_name} has no remembered result for text {first + places[0]}: "
+                f"{texts[places[0]]!r:.200}. Run once without cache_only."
+            )
+        if not self.checked:
+            model.check()
+            self.checked = True
+        lengths = {place: self._length(texts[place], first + place) for place in places}
+        results: dict[bytes, Any] = {}
+
+        def answer(batch: Sequence[int]) -> list[Any]:
+            started = time.time()
+            found = model._answer_texts([texts[place] for place in batch], self.ask.truncate, self.ask.parameters)
+            for place, result in zip(batch, found, strict=True):
+                results[keys[place]] = result
+                self._record(keys[place], texts[place], lengths[place], result, started)
+            return found
+
+        weight = lengths.__getitem__ if self.ask.sorted else (lambda place: 0)
+        for place, result in zip(places, in_batches(places, weight, answer, self.size), strict=True):
+            if isinstance(result, OutOfMemoryError):
+                raise PermanentModelError(
+                    f"{model.display_name}: text {first + place} ({lengths[place]} tokens) does not fit the memory "
+                    f"of the device ({result}). Use a smaller batch_size, truncate=True or a smaller dtype."
+                )
+        return results
+
+    def _length(self, text: str, place: int) -> int:
+        tokens, most = self.model.final_count_tokens(text), self.model.model_max_length
+        if tokens > most and not self.ask.truncate:
+            raise ContextLengthError(
+                f"Text {place} has {tokens} tokens, but {self.model.display_name} takes {most}. "
+                f"Pass truncate=True to cut it, or shorten it: {text!r:.80}"
+            )
+        return min(tokens, most)
+
+    def _record(self, key: bytes, text: str, tokens: int, result: Any, started: float) -> None:
+        self.stats.calls += 1
+        self.stats.input_tokens += tokens
+        name = getattr(self.model, "model_name", self.model.display_name)
+        self.served[name] = self.served.get(name, 0) + 1
+        if self.memory.empty:
+            return
+        from ..ledger import CallRecord
+        from ..ledger.records import Usage
+
+        answer = msgspec.json.encode(result)
+        record = CallRecord(
+            text=answer.decode(),
+            step=self.step,
+            usage=Usage(input_tokens=tokens),
+            model=name,
+            served_model=name,
+            provider=type(self.model).__name__,
+            started=started,
+            ended=time.time(),
+            request=msgspec.json.encode(self._parts(text)),
+            response=answer,
+        )
+        self.memory.put(key, record)
+
+    def _progress(self, texts: int) -> None:
+        self.done += texts
+        interval, now = self.ask.progress_interval, time.monotonic()
+        if interval is not None and now - self.logged >= interval:
+            self.logged = now
+            of = f" of {self.ask.total}" if self.ask.total is not None else ""
+            logger.info("%s: %d%s texts done.", self.model.display_name, self.done, of)

@@ -1,0 +1,127 @@
+"""Text classifiers of the Hugging Face Hub, or of a folder, run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..llms.local.generation import pad
+from ..llms.local.hf_model import HFModel
+from ..llms.local.quiet import quiet
+from .task_model import TaskModel
+
+
+class HFClassificationTaskModel(TaskModel):
+    """A sequence classifier of transformers. Each result is a dict from label to score.
+
+    Scores are probabilities that sum to 1 (softmax); independent probabilities (sigmoid) for a multi-label model or one
+    with a single label; the value itself for a regression model. The order of labels is the model's.
+
+    Args:
+        model_name: a name on the hub (`"org/model"`), a folder with a model or a LoRA adapter, or the output folder of
+            a trainer.
+        revision: branch, tag or commit on the hub.
+        trust_remote_code: run Python code that comes with the model. Read it first.
+        device: `"cpu"`, `"cuda:1"`, `0`, `"mps"`. None takes the best there is.
+        device_map: spreads one model over devices, for example `"auto"`.
+        dtype: `"bfloat16"`, `torch.float16`, … None is the checkpoint's own on a GPU and float32 on the CPU.
+        adapter_name: a LoRA adapter for the model: folder or hub name.
+        adapter_kwargs: passed to PEFT with the adapter; `revision` is the adapter's.
+        cache_folder_path: see `TaskModel`.
+        **model_kwargs: passed to transformers' `from_pretrained`; `quantization_config` too.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        device: Any = None,
+        device_map: Any = None,
+        dtype: Any = None,
+        adapter_name: str | None = None,
+        adapter_kwargs: Mapping[str, Any] | None = None,
+        cache_folder_path: str | None = None,
+        **model_kwargs: Any,
+    ) -> None:
+        super().__init__(cache_folder_path)
+        self.model_name = str(model_name)
+        self._hf = HFModel(
+            self.model_name,
+            needed_for=f"{type(self).__name__}(model_name='{model_name}')",
+            auto_class="AutoModelForSequenceClassification",
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            device=device,
+            device_map=device_map,
+            dtype=dtype,
+            quantization_config=model_kwargs.pop("quantization_config", None),
+            adapter_name=None if adapter_name is None else str(adapter_name),
+            adapter_kwargs=adapter_kwargs,
+            model_kwargs=model_kwargs,
+        )
+
+    @property
+    def model(self) -> Any:
+        """The transformers model, or the PEFT model around it. Loads it."""
+        return self._hf.model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The transformers tokenizer. Loads it."""
+        return self._hf.tokenizer
+
+    def check(self) -> None:
+        self._hf.check()
+
+    def unload_model(self) -> None:
+        self._hf.unload()
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), **self._hf.spec()}
+
+    @property
+    def model_max_length(self) -> int:
+        """Most tokens of a text, special tokens included: what both the tokenizer and the positions allow."""
+        lengths = (self._hf.tokenizer_length(), self._hf.context_length())
+        return min((length for length in lengths if length is not None), default=1 << 30)
+
+    def count_tokens(self, value: str) -> int:
+        return len(self.tokenizer(value, add_special_tokens=False, verbose=False).input_ids) if value else 0
+
+    def final_count_tokens(self, value: str) -> int:
+        return len(self.tokenizer(value, verbose=False).input_ids)
+
+    def _answer_texts(self, texts: list[str], truncate: bool, parameters: dict[str, Any]) -> list[dict[str, float]]:
+        import torch
+
+        model, tokenizer = self.model, self.tokenizer
+        encoded = tokenizer(texts, truncation=truncate, max_length=self.model_max_length if truncate else None)
+        if model.config.pad_token_id is None:  # a causal classifier finds a text's last token by what is padding
+            model.config.pad_token_id = tokenizer.pad_token_id or tokenizer.eos_token_id or 0
+        input_ids, attention_mask = pad(encoded["input_ids"], model.config.pad_token_id, left=False)
+        with torch.inference_mode(), quiet():
+            logits = model(input_ids=input_ids.to(model.device), attention_mask=attention_mask.to(model.device)).logits
+        names = [str(model.config.id2label[place]) for place in range(logits.shape[-1])]
+        return [dict(zip(names, row, strict=True)) for row in _scores(logits.float(), model.config).cpu().tolist()]
+
+    @property
+    def model_card(self) -> str | None:
+        return self._hf.model_card()
+
+    @property
+    def license(self) -> str | None:
+        return self._hf.license()
+
+    @property
+    def citation(self) -> list[str] | None:
+        return self._hf.citation()
+
+
+def _scores(logits: Any, config: Any) -> Any:
+    """Scores of shape (texts, labels) for what the model was trained to do."""
+    if config.problem_type == "regression":
+        return logits
+    if config.problem_type == "multi_label_classification" or logits.shape[-1] == 1:
+        return logits.sigmoid()
+    return logits.softmax(-1)

@@ -1,0 +1,171 @@
+"""The base of every task model: what users call, and the few methods that a backend writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any, ClassVar
+
+from .. import _context
+from ..errors import InvalidArgumentError, InvalidTypeError, nearest
+
+
+class TaskModel:
+    """A model that turns a text into a JSON-able result.
+
+    A backend is a subclass with `_answer_texts`, `spec`, `count_tokens` and `model_max_length`. Looking up and
+    recording results, order, sorting by length and counters are in `answering.py`, around it.
+
+    Args:
+        cache_folder_path: a folder in which results are remembered as well, so that several output folders, or scripts
+            without a session, can share them. None: they are remembered by the session alone.
+    """
+
+    #: parameters of `run()` beyond the published ones that this kind of model takes; they count in request keys
+    extra_parameters: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, cache_folder_path: str | None = None) -> None:
+        self.cache_folder_path = cache_folder_path
+
+    # --- what a backend writes ------------------------------------------------------------------------------------
+
+    def _answer_texts(self, texts: list[str], truncate: bool, parameters: dict[str, Any]) -> list[Any]:
+        """One JSON-able result per text, in order. The texts are of similar length, and fit unless `truncate`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it answers: write _answer_texts().")
+
+    def count_tokens(self, value: str) -> int:
+        """Tokens of a text."""
+        raise NotImplementedError(f"{type(self).__name__} does not count tokens: write count_tokens().")
+
+    @property
+    def model_max_length(self) -> int:
+        """Most tokens of a text, as `final_count_tokens` counts them."""
+        raise NotImplementedError(f"{type(self).__name__} has no length: write model_max_length.")
+
+    def final_count_tokens(self, value: str) -> int:
+        """Tokens of a text with the special tokens that the model wants around it."""
+        return self.count_tokens(value)
+
+    def check(self) -> None:
+        """Raise if nothing could be asked at all. Cheap; called before the first text is answered."""
+
+    def spec(self) -> dict[str, Any]:
+        """What counts when results are compared or remembered: plain data without folders and devices."""
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        return {"kind": kind, "version": self.version}
+
+    def __datadreamer_fingerprint__(self) -> dict[str, Any]:
+        return self.spec()
+
+    # --- what users call ------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        texts: Iterable[str],
+        truncate: bool = False,
+        batch_size: int = 10,
+        batch_scheduler_buffer_size: int | None = None,
+        adaptive_batch_size: bool = True,
+        progress_interval: int | None = 60,
+        force: bool = False,
+        cache_only: bool = False,
+        verbose: bool | None = None,
+        log_level: int | None = None,
+        total_num_texts: int | None = None,
+        return_generator: bool = False,
+        **kwargs: Any,
+    ) -> list[Any] | Iterator[Any]:
+        """Answer every text, in order.
+
+        Args:
+            texts: taken as they are needed.
+            truncate: cut texts that are longer than `model_max_length` tokens. False: such a text is an error.
+            batch_size: texts per batch.
+            batch_scheduler_buffer_size: texts that are sorted by length together. None: the larger of 10 batches and
+                1000. Negative: the order of the texts is kept.
+            adaptive_batch_size: halve the batch when memory runs out.
+            progress_interval: seconds between log lines about progress. None: no such lines.
+            force: answer again although results are remembered; the new ones take their place.
+            cache_only: never ask; a text without a remembered result raises `ModelError`.
+            verbose, log_level: accepted for scripts written for the paper; the session decides what is logged.
+            total_num_texts: number of texts, for progress, when they come from a generator.
+            return_generator: give a generator instead of a list.
+            **kwargs: parameters that only this kind of model knows.
+
+        Raises:
+            ContextLengthError: a text is too long and `truncate` is False (also a `ValueError`).
+            ModelError: the model cannot answer.
+        """
+        from .answering import Ask, answers
+
+        if isinstance(texts, str):
+            raise InvalidTypeError(f"texts must be a list (or another iterable) of str, not one str: {texts!r:.80}")
+        unknown = sorted(set(kwargs) - self.extra_parameters)
+        if unknown:
+            advice = nearest(unknown[0], _PUBLISHED | self.extra_parameters)
+            raise InvalidArgumentError(f"{self.display_name} has no parameter '{unknown[0]}'. {advice}")
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise InvalidArgumentError(f"batch_size is {batch_size!r}: it must be an integer of at least 1.")
+        ask = Ask(
+            truncate=bool(truncate),
+            parameters={name: value for name, value in kwargs.items() if value is not None},
+            batch_size=batch_size,
+            buffer_size=batch_scheduler_buffer_size,
+            adaptive=adaptive_batch_size,
+            progress_interval=progress_interval,
+            force=force,
+            cache_only=cache_only,
+            total=total_num_texts if total_num_texts is not None else _length(texts),
+        )
+        results = answers(self, texts, ask, _context.scope())
+        return results if return_generator else list(results)
+
+    def unload_model(self) -> None:
+        """Free what the model holds. It comes back when asked again."""
+
+    # --- about the model ------------------------------------------------------------------------------------------
+
+    @property
+    def model_card(self) -> str | None:
+        """URL of the model's card."""
+        return None
+
+    @property
+    def license(self) -> str | None:
+        """Licence, or URL of the terms."""
+        return None
+
+    @property
+    def citation(self) -> list[str] | None:
+        """BibTeX entries."""
+        return None
+
+    @property
+    def version(self) -> float:
+        """Raise it in a subclass when the same text should be answered again."""
+        return 1.0
+
+    @property
+    def display_icon(self) -> str:
+        """In front of the name, where there is room for it."""
+        return "🧭"
+
+    @property
+    def display_name(self) -> str:
+        """Name in logs, errors and cards."""
+        model = getattr(self, "model_name", None)
+        return f"{type(self).__name__} ({model})" if model else type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"<{self.display_name}>"
+
+
+_PUBLISHED = frozenset(
+    (
+        "truncate", "batch_size", "batch_scheduler_buffer_size", "adaptive_batch_size", "progress_interval", "force",
+        "cache_only", "verbose", "log_level", "total_num_texts", "return_generator",
+    )
+)  # fmt: skip
+
+
+def _length(texts: Iterable[str]) -> int | None:
+    return len(texts) if isinstance(texts, Sized) else None
