@@ -1,0 +1,83 @@
+"""Whose code is this? The one place that decides what is followed by its source and what is known by its name.
+
+| origin      | what                                                    | identity                                    |
+|-------------|---------------------------------------------------------|---------------------------------------------|
+| `standard`  | the standard library, built-ins                         | module and qualified name                   |
+| `installed` | below a `site-packages` or `dist-packages` folder       | module and qualified name                   |
+| `library`   | this package                                            | room, qualified name, `version` of a class  |
+| `project`   | everything else: the user's own, editable installs too  | source, and whatever the source refers to   |
+
+The top-level import package stands for the distribution: it is the same whichever wheel provides it. Versions of
+packages belong to the environment fingerprint.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+Origin = Literal["standard", "installed", "library", "project"]
+
+LIBRARY = __name__.split(".")[0]
+SITE_FOLDERS = {"site-packages", "dist-packages"}
+STANDARD_FOLDER = str(Path(os.__file__).parent)
+
+
+def origin(module: str | None, file: str | None = None) -> Origin:
+    """The origin of the module with this name, loaded from this file (looked up among loaded modules if None)."""
+    if not module or module in ("__main__", "__mp_main__"):
+        return "project"
+    if file is None:
+        loaded = sys.modules.get(module)
+        file = getattr(loaded, "__file__", None)
+    return _origin(module, file)
+
+
+@lru_cache(maxsize=4096)
+def _origin(module: str, file: str | None) -> Origin:
+    top = module.split(".")[0]
+    if top == LIBRARY:
+        return "library"
+    parts = file.replace("\\", "/").split("/") if isinstance(file, str) else []
+    if SITE_FOLDERS.intersection(parts):
+        return "installed"
+    shadowed = parts and not str(file).startswith(STANDARD_FOLDER)  # a file of the user with the name of a standard one
+    return "standard" if top in sys.stdlib_module_names and not shadowed else "project"
+
+
+def module_origin(module: ModuleType) -> Origin:
+    """The origin of a module object."""
+    return origin(module.__name__, getattr(module, "__file__", None))
+
+
+def class_origin(cls: type) -> Origin:
+    """The origin of a class, by the module it says it was defined in."""
+    return origin(cls.__module__)
+
+
+def class_name(cls: type) -> str:
+    """The name that stands for a class: qualified, and with its module unless it is the user's own.
+
+    The user's own module is left out, because the file a program sits in does not count.
+    """
+    whose = class_origin(cls)
+    if whose == "project":
+        return cls.__qualname__
+    return public_name(cls.__module__, cls.__qualname__)
+
+
+def public_name(module: str, qualname: str) -> str:
+    """Module and name without the parts that a package may rearrange: private modules, and our own files."""
+    top, *rest = module.split(".")
+    if top == LIBRARY:
+        return ".".join([top, *rest[:1], qualname])
+    return ".".join([top, *(part for part in rest if not part.startswith("_")), qualname])
+
+
+def true_module(function: Any) -> str | None:
+    """The module a function's code was written in, which `functools.wraps` does not change."""
+    return function.__globals__.get("__name__")

@@ -1,0 +1,263 @@
+"""Finding the syntax tree of a function or class that exists in memory.
+
+A function is found by its position in its file, and what is found is compiled again and compared with what is in
+memory: a file that was edited while the program runs is noticed, instead of giving the function another's identity.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import linecache
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.machinery import SourceFileLoader
+from pathlib import PurePath
+from types import CodeType, FunctionType
+from typing import Any
+
+from .normal import Function, canonical_text, normal_class, normal_function
+from .refusal import Refusal
+
+FUTURE_FLAGS = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+
+NO_SOURCE_CURE = (
+    'Three ways out: (1) define it in a file; (2) mark it with @datadreamer.identity.version("1"), and raise the '
+    "version when results would change; (3) pass a function that is in a file, with functools.partial for what varies."
+)
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A file as a syntax tree, with its functions by first line and its classes by qualified name."""
+
+    text: str
+    flags: int
+    filename: str
+    tree: ast.Module
+    functions: dict[int, list[Function]] = field(default_factory=lambda: defaultdict(list))
+    classes: dict[str, list[ast.ClassDef]] = field(default_factory=lambda: defaultdict(list))
+    _codes: dict[int, list[CodeType]] | None = None
+
+    def codes(self, line: int) -> list[CodeType]:
+        """The code objects that begin on this line when the text is compiled here and now."""
+        if self._codes is None:
+            self._codes = defaultdict(list)
+            flags = self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            pending = [compile(self.text, self.filename, "exec", flags, dont_inherit=True)]
+            while pending:
+                code = pending.pop()
+                self._codes[code.co_firstlineno].append(code)
+                pending.extend(const for const in code.co_consts if isinstance(const, CodeType))
+        return self._codes.get(line, [])
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def text_of(filename: str, namespace: dict[str, Any]) -> str:
+    """The text of a source file, notebook cell or prompt entry; empty when there is none."""
+    lines = linecache.getlines(filename, namespace)
+    if not lines:  # a script started by a relative path, after a change of folder
+        file = namespace.get("__file__")
+        if isinstance(file, str) and PurePath(file).name == PurePath(filename).name:
+            lines = linecache.getlines(file, namespace)
+    return "".join(lines)
+
+
+@lru_cache(maxsize=256)
+def parse(text: str, filename: str, flags: int) -> Parsed | None:
+    """The parsed file, or None when it is not Python."""
+    try:
+        tree = ast.parse(text, filename)
+    except (SyntaxError, ValueError):
+        return None
+    parsed = Parsed(text, flags, filename, tree)
+    _index(tree, "", parsed)
+    return parsed
+
+
+def _index(node: ast.AST, prefix: str, parsed: Parsed) -> None:
+    for child in ast.iter_child_nodes(node):
+        below = prefix
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
+            parsed.functions[first].append(child)
+            below = f"{prefix}{child.name}.<locals>."
+        elif isinstance(child, ast.Lambda):
+            parsed.functions[child.lineno].append(child)
+            below = f"{prefix}<lambda>.<locals>."
+        elif isinstance(child, ast.ClassDef):
+            parsed.classes[prefix + child.name].append(child)
+            below = f"{prefix}{child.name}."
+        _index(child, below, parsed)
+
+
+def _parsed(code: CodeType, namespace: dict[str, Any]) -> Parsed | None:
+    text = text_of(code.co_filename, namespace)
+    return parse(text, code.co_filename, code.co_flags & FUTURE_FLAGS) if text else None
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+def find_function(code: CodeType, namespace: dict[str, Any]) -> Function:
+    """The syntax tree of the function with this code, whose globals are `namespace`."""
+    parsed = _parsed(code, namespace)
+    if parsed is None:
+        raise _no_source(code)
+    if not _is_current(code, parsed, namespace):
+        linecache.checkcache(code.co_filename)
+        parsed = _parsed(code, namespace)
+        if parsed is None or not _is_current(code, parsed, namespace):
+            raise _changed(code)
+    found = [node for node in parsed.functions.get(code.co_firstlineno, ()) if _fits(node, code)]
+    if not found:
+        raise _no_source(code)
+    return found[0] if len(found) == 1 else _by_position(found, code)
+
+
+def _is_current(code: CodeType, parsed: Parsed, namespace: dict[str, Any]) -> bool:
+    loader = namespace.get("__loader__")
+    if type(loader) is not SourceFileLoader:
+        return True  # a loader that rewrites code, or a cell whose text cannot change
+    return any(same_code(code, candidate) for candidate in parsed.codes(code.co_firstlineno))
+
+
+def same_code(one: CodeType, two: CodeType) -> bool:
+    """Whether two code objects do the same, wherever they stand."""
+    return (
+        one.co_code == two.co_code
+        and one.co_names == two.co_names
+        and one.co_varnames == two.co_varnames
+        and one.co_freevars == two.co_freevars
+        and one.co_name == two.co_name
+        and len(one.co_consts) == len(two.co_consts)
+        and all(map(_same_constant, one.co_consts, two.co_consts))
+    )
+
+
+def _same_constant(one: Any, two: Any) -> bool:
+    if isinstance(one, CodeType) and isinstance(two, CodeType):
+        return same_code(one, two)
+    return type(one) is type(two) and (one == two or repr(one) == repr(two))
+
+
+def _fits(node: Function, code: CodeType) -> bool:
+    if isinstance(node, ast.Lambda):
+        if code.co_name != "<lambda>":
+            return False
+    elif code.co_name != node.name:
+        return False
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return len(names) == len(arguments) and all(
+        name == argument.arg or name.endswith(argument.arg)  # `__x` in a class is stored as `_Class__x`
+        for name, argument in zip(names, arguments, strict=True)
+    )
+
+
+def _by_position(found: list[Function], code: CodeType) -> Function:
+    """The one of several functions on a line that the columns of the bytecode point into."""
+    spans = [span for span in code.co_positions() if None not in span and span[2:] != (0, 0)]
+    best: list[tuple[int, tuple[int, int], Function]] = []
+    for node in found:
+        body = node.body if isinstance(node, ast.Lambda) else node
+        start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
+        inside = sum(1 for line, last, left, right in spans if start <= (line, left) and (last, right) <= end)
+        best.append((inside, start, node))
+    best.sort(key=lambda entry: entry[:2])
+    if best[-1][0] > 0 and best[-1][:2] != best[-2][:2]:
+        return best[-1][2]  # the innermost of those that hold most of the bytecode
+    if len({canonical_text(normal_function(node)) for node in found}) == 1:
+        return found[0]
+    raise Refusal(
+        f"one of {len(found)} lambdas on line {code.co_firstlineno} of {PurePath(code.co_filename).name}, "
+        "which cannot be told apart.",
+        "This Python keeps no columns (it runs with -X no_debug_ranges or PYTHONNODEBUGRANGES).",
+        f"Put each lambda of line {code.co_firstlineno} on a line of its own, or use def.",
+    )
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+def find_class(cls: type) -> ast.ClassDef | None:
+    """The syntax tree of a class; None when no source has it, a refusal when several have it and they differ."""
+    found: list[ast.ClassDef] = []
+    functions = [function for function in functions_of(cls) if function.__qualname__.startswith(cls.__qualname__)]
+    for function in functions:
+        found = _classes_around(cls, function)
+        if found:
+            break
+    else:
+        found = _classes_in_module(cls)
+    if len(found) > 1 and len({canonical_text(normal_class(node)) for node in found}) > 1:
+        raise Refusal(
+            f"class '{cls.__qualname__}', which is defined {len(found)} times in its file.",
+            "Nothing says which definition it is.",
+            "Give the definitions different names.",
+        )
+    return found[0] if found else None
+
+
+def functions_of(cls: type) -> Iterator[FunctionType]:
+    """The functions written in the body of a class, out of their property, classmethod or decorator."""
+    for value in vars(cls).values():
+        members = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,)
+        for member in members:
+            member = getattr(member, "__func__", member)
+            while member is not None and not isinstance(member, FunctionType):
+                member = getattr(member, "__wrapped__", None)
+            if member is not None:
+                yield member
+
+
+def _classes_around(cls: type, function: FunctionType) -> list[ast.ClassDef]:
+    """The definitions that hold the method, if its file has any."""
+    code = function.__code__
+    parsed = _parsed(code, function.__globals__)
+    if parsed is None:
+        return []
+    if not _is_current(code, parsed, function.__globals__):
+        linecache.checkcache(code.co_filename)
+        parsed = _parsed(code, function.__globals__)
+        if parsed is None or not _is_current(code, parsed, function.__globals__):
+            raise _changed(code)
+    nodes = parsed.classes.get(cls.__qualname__, [])
+    return [node for node in nodes if node.lineno <= code.co_firstlineno <= (node.end_lineno or 0)]
+
+
+def _classes_in_module(cls: type) -> list[ast.ClassDef]:
+    """The definitions of a class without methods: by name, and by first line where Python keeps it."""
+    module = sys.modules.get(cls.__module__)
+    file = getattr(module, "__file__", None)
+    text = text_of(file, vars(module)) if module is not None and isinstance(file, str) else ""
+    parsed = parse(text, str(file), 0) if text else None
+    nodes = parsed.classes.get(cls.__qualname__, []) if parsed else []
+    first = vars(cls).get("__firstlineno__")  # CPython 3.13 and later
+    exact = [node for node in nodes if first in (node.lineno, *(part.lineno for part in node.decorator_list))]
+    return exact or nodes
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def _no_source(code: CodeType) -> Refusal:
+    return Refusal(
+        f"function '{code.co_qualname}' (from {code.co_filename}), which has no source that can be read.",
+        "It was made by exec() or typed at a prompt, and bytecode differs between Python versions.",
+        NO_SOURCE_CURE,
+    )
+
+
+def _changed(code: CodeType) -> Refusal:
+    return Refusal(
+        f"function '{code.co_qualname}', whose file {code.co_filename} was changed after it was loaded.",
+        "The source that can be read is not the code that runs.",
+        "Run the program again (finished steps are kept), or mark the function with "
+        '@datadreamer.identity.version("1").',
+    )
