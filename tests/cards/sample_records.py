@@ -1,4 +1,4 @@
-"""A realistic run, as plain records: a Hub source and a prompt step, joined, filtered, judged, trained on, used again."""
+"""A realistic run, as plain records: a source and a prompt step, joined, filtered, judged, trained on, used again."""
 
 from datadreamer.cards import (
     Calls,

@@ -91,8 +91,8 @@ def test_rows_balance_only_when_all_are_accounted_for(run):
 
 def test_importing_the_room_loads_the_standard_library_only():
     code = (
-        "import sys, datadreamer.cards; "
-        "print([name for name in ('msgspec', 'huggingface_hub', 'jsonschema', 'yaml', 'pyarrow') if name in sys.modules])"
+        "import sys, datadreamer.cards; print([name for name in "
+        "('msgspec', 'huggingface_hub', 'jsonschema', 'yaml', 'pyarrow') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

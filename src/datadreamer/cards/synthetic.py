@@ -59,8 +59,8 @@ def _column(step: StepRecord, column: OutputColumn, steps: Steps, trainers: Trai
 def _undeclared(step: StepRecord, column: OutputColumn, steps: Steps, trainers: Trainers) -> Synthetic:
     """What a column is when the step does not say: same content, then same name, then what the step works with.
 
-    A column of the same name as one that was read may still be a rewriting of it, so where a model writes, only an output
-    declared under the name of an input passes for a copy: rather a synthetic column too many than one too few.
+    A column of the same name as one that was read may still be a rewriting of it, so where a model writes, only an
+    output declared under the name of an input passes for a copy: rather a synthetic column too many than one too few.
     """
     upstream = _upstream(step, steps)
     same = [found for found in upstream if column.digest and found[1].digest == column.digest]
