@@ -1,4 +1,4 @@
-"""Whole cards of a realistic run, as they were last read by a person: a change of their look is a change of these files.
+"""Whole cards of a realistic run, as they were last read by a person: a change of their look changes these files.
 
 `python tests/cards/test_golden_cards.py` writes them anew.
 """

@@ -26,6 +26,7 @@ class Lineage:
         for step in run.steps:
             if step.inside:
                 self.children.setdefault(step.inside, []).append(step.name)
+        self._ancestors: dict[str, dict[str, str | None]] = {}
 
     def needs(self, name: str) -> list[str]:
         """Names that `name` was made from directly, each once: what it read, what ran inside it, who made its models.
@@ -43,6 +44,8 @@ class Lineage:
 
     def ancestors(self, name: str) -> dict[str, str | None]:
         """`name` and everything it came from, nearest first; each with the one through which it came in."""
+        if name in self._ancestors:
+            return self._ancestors[name]
         through: dict[str, str | None] = {name: None}
         frontier = [name]
         while frontier:
@@ -53,6 +56,7 @@ class Lineage:
                         through[need] = current
                         found.append(need)
             frontier = found
+        self._ancestors[name] = through
         return through
 
     def path(self, start: str, end: str) -> list[str]:
