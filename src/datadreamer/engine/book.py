@@ -28,9 +28,10 @@ class Book:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.records: dict[str, StepRecord | TrainerRecord] = {}
+        self.records: dict[str, StepRecord | TrainerRecord] = {}  # in the order in which they came
         self.changed = False
-        self._views: dict[str, Step] = {}
+        self._places: dict[str, int] = {}  # how many records there were before each of them
+        self._views: dict[str, Step] = {}  # views whose records nobody has asked for yet
         self._environment: Any = None
 
     # --- writing down -------------------------------------------------------------------------------------------------
@@ -38,19 +39,21 @@ class Book:
     def add(self, record: StepRecord | TrainerRecord, name: str, label: str, hit: bool) -> None:
         """A step or trainer that ran, or was found finished, under this name."""
         record.name, record.label = name, label
+        self.records.pop(name, None)
+        self._views.pop(name, None)
+        if not hit:
+            self._record_views()
+            self._derive(record)
+            self.changed = True
         self.records[name] = record
-        if isinstance(record, StepRecord):
-            steps, trainers = self._by_kind()
-            record.synthetic = cards.derive_synthetic(
-                record, {item.name: item for item in steps}, {item.name: item for item in trainers}
-            )
-        self.changed = self.changed or not hit
         if not hit or not (self.workspace.store.path(label) / PAGE).exists():
             self._write_cards(record)
 
     def add_view(self, step: Step) -> None:
         """A step that keeps nothing of its own: it is in the record so that lineage has no gap."""
+        self.records.pop(step.name, None)
         self._views[step.name] = step
+        self._places[step.name] = len(self.records)
 
     def environment(self) -> str:
         """Digest of what this session runs on; captured when the first result is written."""
@@ -61,9 +64,7 @@ class Book:
 
     def run_record(self) -> cards.RunRecord:
         """The session as one record."""
-        for name, step in list(self._views.items()):
-            if name not in self.records:
-                self.records[name] = self._view_record(step)
+        self._record_views()
         steps, trainers = self._by_kind()
         return cards.RunRecord(
             library_version=__version__,
@@ -75,6 +76,25 @@ class Book:
             totals=cards.totals(steps, trainers),
         )
 
+    def _record_views(self) -> None:
+        """Write down the views that were made since the last time, each where it came in the order."""
+        if not self._views:
+            return
+        order = list(self.records)
+        for offset, name in enumerate(self._views):
+            order.insert(self._places.pop(name) + offset, name)
+        for name, step in self._views.items():
+            self.records[name] = self._view_record(step)
+        self._views = {}
+        self.records = {name: self.records[name] for name in order}
+
+    def _derive(self, record: StepRecord | TrainerRecord) -> None:
+        if isinstance(record, StepRecord):
+            steps, trainers = self._by_kind()
+            record.synthetic = cards.derive_synthetic(
+                record, {item.name: item for item in steps}, {item.name: item for item in trainers}
+            )
+
     def _by_kind(self) -> tuple[list[StepRecord], list[TrainerRecord]]:
         everything = list(self.records.values())
         return (
@@ -85,17 +105,14 @@ class Book:
     def _view_record(self, step: Step) -> StepRecord:
         dataset = step.output
         rows = dataset.num_rows
-        columns = {name: "" for name in dataset.column_names}
+        schema = getattr(dataset, "schema", None)
+        columns = {name: "" if schema is None else str(schema.field(name).type) for name in dataset.column_names}
         record = step_record(
             step, "", fingerprints(step), {"rows": rows} if rows is not None else {}, columns, None, None, time.time()
         )
-        record.outputs = [cards.OutputColumn(name=name, type=kind) for name, kind in dataset.column_types().items()]
         record.rows.input = record.rows.output = rows or 0
-        steps, trainers = self._by_kind()
-        record.synthetic = cards.derive_synthetic(
-            record, {item.name: item for item in steps}, {item.name: item for item in trainers}
-        )
         record.seconds = 0.0
+        self._derive(record)
         return record
 
     def _losses(self, steps: list[StepRecord]) -> list[cards.LossSummary]:
@@ -129,14 +146,18 @@ class Book:
             run = run or self.run_record()
             cards.write_record(self.workspace.store.folder / RECORD, run)
             self._write_page(run)
-        return cards.session_summary(run if run is not None else self._brief())
+        return cards.session_summary(self._brief())
 
     def _brief(self) -> cards.RunRecord:
-        """Enough for the summary of a session in which nothing ran."""
+        """Enough for the summary: what was made or found, without the views of it."""
         steps, trainers = self._by_kind()
+        kept = [record for record in steps if record.label]
         return cards.RunRecord(
-            library_version=__version__, session=self.workspace.session, steps=steps, trainers=trainers,
-            losses=self._losses(steps),
+            library_version=__version__,
+            session=self.workspace.session,
+            steps=kept,
+            trainers=trainers,
+            losses=self._losses(kept),
         )
 
     def _stale(self) -> bool:

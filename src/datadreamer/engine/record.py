@@ -103,7 +103,7 @@ def input_use(name: str, value: Any) -> InputUse:
         step=getattr(step, "name", None),
         fingerprint=fingerprints(step).workflow if isinstance(step, Step) else None,
         column=names[0] if len(names) == 1 else None,
-        digest=value.digest,
+        digest=getattr(value, "digest", None),
         rows=value.num_rows,
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _context
 from ..errors import InvalidTypeError, SessionError
-from ..steps.names import DerivedName, numbered
+from ..steps.names import numbered
 from . import logs
 from .signals import interruptible
 
@@ -118,14 +118,23 @@ class DataDreamer:
         try:
             for thread in list(self._threads.values()):
                 thread.join()
-            summary = self._workspace.finish(error)
-            if summary:
-                logger.info("%s", summary)
+            self._say_goodbye(error)
         finally:
             _context.set_session(None)
             self._workspace.close()
             self._guard.__exit__(None, None, None)
             logs.restore()
+
+    def _say_goodbye(self, error: BaseException | None) -> None:
+        try:
+            summary = self._workspace.finish(error)
+        except Exception as problem:
+            if error is None:
+                raise
+            logger.error("The record of this session could not be written: %s", problem)  # `error` is what matters
+            return
+        if summary:
+            logger.info("%s", summary)
 
     def __enter__(self) -> DataDreamer:
         session = self.start()
@@ -231,12 +240,12 @@ class DataDreamer:
                     f"'{step.name}' was made inside run() of '{parent.name}', which is not a SuperStep. "
                     f"Derive {type(parent).__name__} from SuperStep to make steps inside it."
                 )
-            step.name = DerivedName(f"{parent.name} / {step.name}")
+            step.name = f"{parent.name} / {step.name}"
             step._inside = parent.name
         for name in numbered(step.name):
             holder = self._names.get(name)
             if holder is None or self._may_replace(holder, step):
-                step.name = name if name == step.name else DerivedName(name)
+                step.name = name
                 self._names[name] = step
                 return
 

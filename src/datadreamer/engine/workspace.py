@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -319,7 +320,20 @@ def _info(record: StepRecord) -> DatasetInfo:
 def _open(step: Step, folder: Path, info: DatasetInfo, ledger: Ledger) -> Any:
     from ..datasets import OutputDataset
 
-    return OutputDataset(step, open_dataset(folder / "_dataset", info), memo=ledger.memo)
+    return OutputDataset(step, open_dataset(folder / "_dataset", info), memo=_memo(ledger))
+
+
+def _memo(ledger: Ledger) -> Callable[[str, str, Callable[[], str]], str]:
+    """Digests of views, remembered in the ledger: a rerun does not read their rows again."""
+
+    def memo(kind: str, key: str, compute: Callable[[], str]) -> str:
+        known = ledger.memo_get(kind, key)
+        if known is None:
+            known = compute()
+            ledger.memo_put(kind, key, known)
+        return known
+
+    return memo
 
 
 def _take_column_names(step: Step, names: list[str]) -> None:

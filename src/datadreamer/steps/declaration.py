@@ -120,12 +120,23 @@ def _how_to_give(item: Field) -> str:
 
 def _checked_input(who: str, item: Field, value: Any) -> Any:
     if item.role == "rows":
-        value = getattr(value, "output", value)  # a step stands for its result
-    is_column = getattr(value, "is_column", None)
-    if is_column is None or (item.role == "input" and not is_column):
+        value = value.output if hasattr(type(value), "output") else value  # a step stands for its result
+    kind = _kind(value)
+    if kind is None or (item.role == "input" and kind != "column"):
         found = f"{type(value).__name__} {value!r}"[:120]
         raise InvalidTypeError(f"{who}: the input '{item.name}' must be a column, not {found}. {_how_to_give(item)}")
     return value
+
+
+def _kind(value: Any) -> str | None:
+    """`"column"` or `"rows"` for what steps give, None for anything else."""
+    if not hasattr(value, "column_names"):
+        return None
+    from ..datasets import OutputDataset, OutputDatasetColumn, OutputIterableDataset, OutputIterableDatasetColumn
+
+    if isinstance(value, OutputDatasetColumn | OutputIterableDatasetColumn):
+        return "column"
+    return "rows" if isinstance(value, OutputDataset | OutputIterableDataset) else None
 
 
 def _bind_args(declared: Declaration, who: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _is_ours(cls: type) -> bool:
 
 def content_of(value: Any) -> dict[str, Any]:
     """What an input is, by content; a lazy input, whose rows do not exist yet, by what makes them."""
-    digest = value.digest
+    digest = getattr(value, "digest", None)
     if digest is not None:
         return {"digest": digest}
     return {"lazy": fingerprints(value.step).key, "columns": list(value.column_names)}
@@ -82,5 +82,5 @@ def origin_of(value: Any) -> dict[str, Any]:
     """What an input is, by the step it comes from."""
     step = getattr(value, "step", None)
     if step is None:
-        return {"digest": value.digest}
+        return {"digest": getattr(value, "digest", None)}
     return {"step": fingerprints(step).workflow, "columns": list(value.column_names)}

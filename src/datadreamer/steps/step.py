@@ -334,7 +334,7 @@ def _checked_name(cls: type[Step], name: Any) -> str:
         raise InvalidArgumentError(f'{cls.__name__} needs a name as its first argument: {cls.__name__}("Name", …)')
     if not isinstance(name, str):
         raise InvalidTypeError(f"A step's name is a string, not {type(name).__name__} {name!r}.")
-    return name if isinstance(name, DerivedName) else checked_name(name, "step")
+    return str(name) if isinstance(name, DerivedName) else checked_name(name, "step")
 
 
 def _output_names(

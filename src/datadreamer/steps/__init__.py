@@ -1,0 +1,61 @@
+"""Steps: declared pieces of work that give datasets."""
+
+from typing import TYPE_CHECKING
+
+from .._lazy import exports
+
+if TYPE_CHECKING:
+    from ..cards.data_card_types import DataCardType as DataCardType
+    from .fields import Column as Column
+    from .fields import Rows as Rows
+    from .fields import output as output
+    from .fields import positional as positional
+    from .fields import runtime as runtime
+    from .fields import setting as setting
+    from .operations.combining import concat as concat
+    from .operations.combining import zipped as zipped
+    from .prompting.data_from_attributed_prompt import DataFromAttributedPrompt as DataFromAttributedPrompt
+    from .prompting.data_from_prompt import DataFromPrompt as DataFromPrompt
+    from .prompting.filter_with_prompt import FilterWithPrompt as FilterWithPrompt
+    from .prompting.process_with_prompt import ProcessWithPrompt as ProcessWithPrompt
+    from .prompting.prompt import Prompt as Prompt
+    from .rows import LazyRowBatches as LazyRowBatches
+    from .rows import LazyRows as LazyRows
+    from .sources.csv_source import CSVDataSource as CSVDataSource
+    from .sources.data_source import DataSource as DataSource
+    from .sources.json_source import JSONDataSource as JSONDataSource
+    from .sources.text_source import TextDataSource as TextDataSource
+    from .step import Step as Step
+    from .step import SuperStep as SuperStep
+    from .waiting import concurrent as concurrent
+    from .waiting import wait as wait
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "Step": "step",
+        "SuperStep": "step",
+        "Column": "fields",
+        "Rows": "fields",
+        "setting": "fields",
+        "runtime": "fields",
+        "output": "fields",
+        "positional": "fields",
+        "LazyRows": "rows",
+        "LazyRowBatches": "rows",
+        "DataSource": "sources.data_source",
+        "JSONDataSource": "sources.json_source",
+        "CSVDataSource": "sources.csv_source",
+        "TextDataSource": "sources.text_source",
+        "Prompt": "prompting.prompt",
+        "ProcessWithPrompt": "prompting.process_with_prompt",
+        "DataFromPrompt": "prompting.data_from_prompt",
+        "DataFromAttributedPrompt": "prompting.data_from_attributed_prompt",
+        "FilterWithPrompt": "prompting.filter_with_prompt",
+        "concat": "operations.combining",
+        "zipped": "operations.combining",
+        "wait": "waiting",
+        "concurrent": "waiting",
+        "DataCardType": "data_card",
+    },
+)
