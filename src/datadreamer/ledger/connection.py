@@ -82,9 +82,11 @@ def _checked(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:
     target = MEMORY if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64, uri=True
     )
+    connection.execute(f"PRAGMA cache_size = -{schema.CACHE_KIB}")
+    return connection
 
 
 def _quiet(path: str) -> bool:

@@ -32,6 +32,9 @@ TOKENS: tuple[tuple[str, bytes, bytes], ...] = (
     ("jwt", rb"eyJ", rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
 )
 
+# How the long words begin that nearly every answer contains: ids and model names. Not worth a closer look.
+HARMLESS = (b"chatcmpl-", b"msg_", b"resp_", b"req_", b"call_", b"toolu_", b"gpt-", b"claude-", b"gemini-")
+
 BEARER = rb"(?i:bearer)\s+(?P<bearer_token>[\w.~+/-]{20,}=*)"
 PRIVATE_KEY = rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?P<private_key>[A-Za-z0-9+/=\s\\]{40,})"
 URL_PASSWORD = rb":(?:\\?/){2}[^/\s:@\"'\\]{0,256}:(?P<url_password>[^/\s@\"'\\]{1,256})@"

@@ -6,7 +6,6 @@ long unbroken words, and prose has none. One table look-up per byte finds the lo
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -144,10 +143,6 @@ class Redactor:
             for name, value in headers.items()
         }
 
-    def label(self, text: str) -> str:
-        """`text` for short strings that repeat (a model name, a host); remembers the last few hundred."""
-        return self._label(text)
-
     def _name(self, key: Any) -> Any:
         return self.text(key) if isinstance(key, str) else key
 
@@ -167,7 +162,6 @@ class Redactor:
         self._pattern = re.compile(
             patterns.everything([re.escape(value) for value in values], [re.escape(home) for home in homes])
         )
-        self._label = functools.lru_cache(maxsize=512)(self.text)
 
     def _suspicious(self, data: bytes) -> bool:
         words = data.translate(_WORD)
@@ -178,16 +172,22 @@ class Redactor:
             return True
         if b"=" in data and b"?" in data and _has_query_key(data):
             return True
-        return any(rare in data and value in data for rare, value in self._loose)
+        for rare, value in self._loose:  # noqa: SIM110 - any() would cost more than all of the above
+            if rare in data and value in data:
+                return True
+        return False
 
     def _suspicious_word(self, data: bytes, words: bytes, at: int) -> bool:
+        unknown = False
+        words += b" "  # so that every word has an end
         while at >= 0:
-            start, end = words.rfind(b" ", 0, at) + 1, words.find(b" ", at)
-            end = len(data) if end < 0 else end
-            if self._starts.search(data, max(0, start - 8), end):  # 8: "Bearer " stands before its word
-                return True
+            start, end = words.rfind(b" ", 0, at) + 1, words.index(b" ", at)
+            if not data.startswith(patterns.HARMLESS, start):
+                if self._starts.search(data, max(0, start - 8), end):  # 8: "Bearer " stands before its word
+                    return True
+                unknown = True
             at = words.find(_LONG, end)
-        return b"PRIVATE KEY" in data
+        return unknown and b"PRIVATE KEY" in data
 
 
 def environment_secrets(environ: Mapping[str, str]) -> list[str]:

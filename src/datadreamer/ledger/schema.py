@@ -14,6 +14,7 @@ from ..errors import DamagedFileError, NewerVersionError
 
 APPLICATION_ID = 0x44447231  # "DDr1": tells a ledger from any other SQLite file
 PAGE_BYTES = 8192
+CACHE_KIB = 8192  # the index over some 100,000 keys stays in memory
 CHECKPOINT_PAGES = 512  # 4 MiB: a checkpoint holds up the commits behind it, so it stays well below 100 ms
 
 UPGRADES: tuple[str, ...] = (
