@@ -13,7 +13,14 @@ from ..types import Generation
 if TYPE_CHECKING:
     from ..llm import LLM
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def _named(value: Any) -> str:
+    """What is not data in a model's spec (a function that answers, in tests of workflows) is written by its name."""
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+
+
+_encode = msgspec.json.Encoder(order="deterministic", enc_hook=_named).encode
 
 
 def to_record(
