@@ -1,0 +1,16 @@
+"""Declared pieces of work that give a model: one small file each, thin over the libraries that train."""
+
+from __future__ import annotations
+
+from .._lazy import exports
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "TrainHFClassifier": "train_hf_classifier",
+        "TrainHFFineTune": "train_hf_finetune",
+        "Trainer": "trainer",
+        "TrainingPlan": "plan",
+        "TrainingResult": "plan",
+    },
+)
