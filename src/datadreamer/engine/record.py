@@ -145,7 +145,11 @@ def model_uses(step: Step, scope: _context.StepScope | None) -> list[ModelUse]:
     if scope is None:
         return []
     known = {getattr(value, "display_name", None): value for value in step._args.values() if hasattr(value, "spec")}
-    return [model_use(name, facts, known.get(name), step.model_role) for name, facts in scope.models.items()]
+    sampling = getattr(step, "sampling", dict)()
+    return [
+        model_use(name, {"sampling": sampling, **facts}, known.get(name), step.model_role)
+        for name, facts in scope.models.items()
+    ]
 
 
 def model_use(name: str, facts: dict[str, Any], model: Any, role: str) -> ModelUse:
@@ -163,11 +167,11 @@ def model_use(name: str, facts: dict[str, Any], model: Any, role: str) -> ModelU
         revision=spec.get("revision"),
         digest=spec.get("digest"),
         served=dict(facts.get("served") or {}),
-        sampling=dict(facts.get("sampling") or {}),
+        sampling=_plain(dict(facts.get("sampling") or {})),
         quantization=spec.get("quantization"),
         adapter=spec.get("adapter"),
         trainer=facts.get("trainer"),
-        spec=spec,
+        spec=_plain(spec),
         license=LicenseFact(text=str(license_text), stated_by="model") if license_text else None,
         citations=list(getattr(model, "citation", None) or []),
         card_url=getattr(model, "model_card", None),

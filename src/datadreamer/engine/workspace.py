@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import _context
-from ..cards import RunRecord, StepRecord
+from ..cards import StepRecord
 from ..datasets import DatasetInfo, DatasetWriter, open_dataset
-from ..errors import DamagedFileError, DataDreamerError, NewerVersionError, SessionError, StepOutputError
+from ..errors import DamagedFileError, DataDreamerError, SessionError, StepOutputError
 from ..ledger import FolderLock, Ledger, StepEvent, atomic_write
 from ..ledger import Loss as LostRow
 from ..steps.fingerprint import Fingerprints, fingerprints
 from ..steps.rows import Loss
 from . import book
 from .execute import execute, input_rows
+from .finding import Finder
 from .progress import Progress, counted, duration
 from .record import step_record
 from .result import Result
@@ -44,6 +45,7 @@ class Workspace:
         self.store, self.ledger, self._lock, self._temporary = store, ledger, lock, temporary
         self.session = session_info()
         self.book = book.Book(self)
+        self.finder = Finder(store, "step.json", StepRecord, self._whole)
         self._folders: dict[int, Path] = {}  # id of a step to the folder it works or lies in
 
     @classmethod
@@ -92,11 +94,14 @@ class Workspace:
             return
         prints = fingerprints(step)
         label = self.store.claim(step.name)
-        found = None if step.force else self._find(step, label, prints)
-        if found is not None:
-            self._reuse(step, label, found)
-        else:
-            self._make(step, label, prints)
+        if not step.force:
+            found = self.finder.find(step.name, label, prints.key)
+            if found.finished is not None:
+                self._reuse(step, label, found.finished)
+                return
+            if found.replaced is not None:
+                self._explain(step, found.replaced, prints)
+        self._make(step, label, prints)
 
     def _view(self, step: Step) -> None:
         dataset = step.view()  # type: ignore[attr-defined]
@@ -105,43 +110,7 @@ class Workspace:
         self.book.add_view(step)
         logger.debug("Step '%s' is a view of existing rows.", step.name)
 
-    def _find(self, step: Step, label: str, prints: Fingerprints) -> StepRecord | None:
-        """The finished record for this key: at its label, left in the work folder, or under another name."""
-        target, work = self.store.path(label), self.store.work(prints.key)
-        here = self._read(target)
-        if here is not None and here.key == prints.key and self._whole(target, here):
-            return here
-        left = self._read(work)
-        if left is not None and left.key == prints.key and self._whole(work, left):
-            self.store.commit(work, label, here.key if here else None)
-            return left
-        if here is not None and here.key == prints.key:
-            return None  # damaged: made again in its place
-        for folder in self.store.others("step.json"):
-            other = self._read(folder)
-            if other is not None and other.key == prints.key and self._whole(folder, other):
-                self.store.set_aside(label, here.key if here else None)
-                self.store.link(folder, label)
-                logger.info("Step '%s' was found finished as '%s'.", step.name, other.name)
-                return other
-        if here is not None:
-            self._explain(step, here, prints)
-        return None
-
-    def _read(self, folder: Path) -> StepRecord | None:
-        content = self.store.record(folder, "step.json")
-        if content is None:
-            return None
-        try:
-            return msgspec.json.decode(content, type=StepRecord)
-        except msgspec.DecodeError as error:
-            _refuse_newer(content, folder)
-            logger.warning("The record %s/step.json is damaged (%s); the step is made again.", folder.name, error)
-            return None
-
     def _whole(self, folder: Path, record: StepRecord) -> bool:
-        if record.status != "finished":
-            return False
         try:
             open_dataset(folder / "_dataset", _info(record))
             return True
@@ -242,7 +211,7 @@ class Workspace:
             )
 
     def _commit(self, step: Step, label: str, work: Path, record: StepRecord) -> None:
-        before = self._read(self.store.path(label))
+        before = self.finder.read(self.store.path(label))
         record.session = self.session.id
         record.environment = self.book.environment()
         atomic_write(work / "step.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
@@ -339,16 +308,3 @@ def _memo(ledger: Ledger) -> Callable[[str, str, Callable[[], str]], str]:
 def _take_column_names(step: Step, names: list[str]) -> None:
     if step.any_columns:
         step.output_name_mapping = {name: name for name in names}
-
-
-def _refuse_newer(content: bytes, folder: Path) -> None:
-    try:
-        version = json.loads(content).get("record_version", 0)
-    except (ValueError, AttributeError):
-        return
-    known = RunRecord.__struct_defaults__[0]
-    if isinstance(version, int) and isinstance(known, int) and version > known:
-        raise NewerVersionError(
-            f"The record of '{folder.name}' was written by a newer version (format {version}, this one reads {known}). "
-            "Upgrade with: pip install --upgrade datadreamer"
-        )

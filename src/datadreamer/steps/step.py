@@ -215,6 +215,12 @@ class Step(_Declared, Operations):
         """Declare a column of the result, in `setup()`."""
         self._register("register_output", Field("output", output_column_name, help=help))
 
+    def order_outputs(self, *names: str) -> None:
+        """Put the columns of the result into this order, in `setup()`: those of the class body come first otherwise."""
+        self._require_setup("order_outputs")
+        outputs = self._declaration.outputs
+        self._declaration.outputs = {**{name: outputs[name] for name in names}, **outputs}
+
     def register_data_card(self, data_card_type: str, data_card: Any) -> None:
         """Add an entry to this step's data card, in `setup()` or `run()`. None is ignored."""
         if not isinstance(data_card_type, str):

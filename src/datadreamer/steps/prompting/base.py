@@ -96,7 +96,17 @@ class PromptStep(Step):
         for name in (*_PARAMETERS, *(name for name in self._args if name not in self._declaration.fields)):
             settings.pop(name, None)
         # as the model understands them: 1 and 1.0, or a stop string and a list of one, ask the same
-        return {**settings, "sampling": {**self._ask.template.parts(), "n": self._ask.n}}
+        return {**settings, "sampling": self.sampling()}
+
+    def sampling(self) -> dict[str, Any]:
+        """What every request of this step has in common, as the model understands it."""
+        asked = self._ask.template.parts()
+        for of_one_request in ("messages", "sample"):
+            asked.pop(of_one_request, None)
+        return {**asked, "n": self._ask.n}
+
+    def card_prompts(self) -> list[tuple[str, str]]:
+        return [("system prompt", self.llm.system_prompt)] if self.llm.system_prompt else []
 
     def run(self) -> Iterator[Row | Loss | Filtered]:
         waiting: deque[tuple[dict[str, Any], DataDreamerError | None]] = deque()

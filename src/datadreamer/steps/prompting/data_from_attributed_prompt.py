@@ -41,6 +41,7 @@ class DataFromAttributedPrompt(DrawStep):
     def setup(self) -> None:
         super().setup()
         self.register_output("attributes", help="The combination that was asked for.")
+        self.order_outputs("attributes", "prompts", "generations")
         self.register_data_card("Citation Information", CITATION)
 
     def check(self) -> None:

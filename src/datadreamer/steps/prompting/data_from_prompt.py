@@ -46,7 +46,7 @@ class DrawStep(PromptStep):
         return self.n
 
     def card_prompts(self) -> list[tuple[str, str]]:
-        return [("instruction", self.instruction)]
+        return [("instruction", self.instruction), *super().card_prompts()]
 
 
 class DataFromPrompt(DrawStep):

@@ -27,7 +27,7 @@ class InstructionStep(PromptStep):
     sep: str = "\n\n"
 
     def card_prompts(self) -> list[tuple[str, str]]:
-        return [("instruction", self.instruction)]
+        return [("instruction", self.instruction), *super().card_prompts()]
 
     def prompt_for(self, value: Any) -> str | DataDreamerError:
         """The prompt for one value, or why it does not fit the model's context."""
@@ -53,6 +53,7 @@ class ProcessWithPrompt(InstructionStep):
     def setup(self) -> None:
         super().setup()
         self.register_output("inputs", help="The values, unchanged.")
+        self.order_outputs("inputs", "prompts", "generations")
 
     def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt | DataDreamerError]]:
         for value in self.inputs:

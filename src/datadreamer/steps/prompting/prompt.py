@@ -24,6 +24,7 @@ class Prompt(PromptStep):
     def setup(self) -> None:
         super().setup()
         self.register_output("prompts", help="The prompts, as they were asked.")
+        self.order_outputs("prompts", "generations")
 
     def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt]]:
         for prompt in self.prompts:
