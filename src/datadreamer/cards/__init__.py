@@ -9,6 +9,8 @@ from .._lazy import exports
 if TYPE_CHECKING:
     from .bibliography import citations as citations
     from .bibliography import citations_bib as citations_bib
+    from .croissant import PublishedFile as PublishedFile
+    from .croissant import croissant_json as croissant_json
     from .data_card_types import DataCardType as DataCardType
     from .data_card_types import add_entry as add_entry
     from .data_card_types import sort_data_card as sort_data_card
@@ -72,6 +74,8 @@ __getattr__, __dir__, __all__ = exports(
         "ModelInfo": "record",
         "ModelUse": "record",
         "OutputColumn": "record",
+        "PublishedFile": "croissant",
+        "croissant_json": "croissant",
         "PromptText": "record",
         "RECORD_VERSION": "record",
         "Rows": "record",
