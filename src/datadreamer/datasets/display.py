@@ -11,10 +11,10 @@ _CELL = 200
 
 def line(kind: str, columns: Sequence[str], rows: int | None, step: Any) -> str:
     """The `repr` of a dataset."""
-    count = "unknown number of" if rows is None else f"{rows:,}"
+    count = "unknown number of rows" if rows is None else f"{rows:,} row" + "s" * (rows != 1)
     name = getattr(step, "name", None)
     of_step = f", step={name!r}" if name else ""
-    return f"{kind}({count} rows, columns=[{', '.join(map(repr, columns))}]{of_step})"
+    return f"{kind}({count}, columns=[{', '.join(map(repr, columns))}]{of_step})"
 
 
 def table(title: str, types: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> str:

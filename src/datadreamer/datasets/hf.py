@@ -33,6 +33,5 @@ def _from_files(source: Source, datasets: Any) -> Any:
 def _from_table(table: pa.Table, schema: pa.Schema) -> Any:
     import datasets
 
-    features = hf_features(schema)
-    made = datasets.Dataset(datasets.table.InMemoryTable(table.replace_schema_metadata(None)))
-    return made if made.features == features else made.cast(features)
+    plain = datasets.table.InMemoryTable(table.replace_schema_metadata(None))
+    return datasets.Dataset(plain, info=datasets.DatasetInfo(features=hf_features(schema)))

@@ -218,19 +218,19 @@ class Rows:
             cells = column.read(start, min(start + batch_rows, self.num_rows)).to_pylist()
             yield from cells if decode is None else map(decode, cells)
 
-    def iterate(self, batch_rows: int = BATCH_ROWS) -> Iterator[dict[str, Any]]:
-        """The rows as dicts of Python values."""
+    def iterate(self, batch_rows: int = BATCH_ROWS, decode: bool = True) -> Iterator[dict[str, Any]]:
+        """The rows as dicts of Python values; with `decode=False` images stay the bytes that are stored."""
         names = self.column_names
         for batch in self.batches(batch_rows):
-            for cells in zip(*self.to_lists(batch), strict=True):
+            for cells in zip(*self.to_lists(batch, decode), strict=True):
                 yield dict(zip(names, cells, strict=True))
 
-    def to_lists(self, data: pa.RecordBatch | pa.Table) -> list[list[Any]]:
+    def to_lists(self, data: pa.RecordBatch | pa.Table, decode: bool = True) -> list[list[Any]]:
         """The columns of `data`, which has this schema, as Python lists; images are decoded."""
         lists = [column.to_pylist() for column in data.columns]
-        for name, decode in self.decoders.items():
+        for name, decoder in self.decoders.items() if decode else ():
             at = data.schema.names.index(name)
-            lists[at] = [decode(cell) for cell in lists[at]]
+            lists[at] = [decoder(cell) for cell in lists[at]]
         return lists
 
     @property
