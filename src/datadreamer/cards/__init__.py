@@ -9,6 +9,7 @@ from .._lazy import exports
 if TYPE_CHECKING:
     from .bibliography import citations as citations
     from .bibliography import citations_bib as citations_bib
+    from .columns import output_columns as output_columns
     from .croissant import PublishedFile as PublishedFile
     from .croissant import croissant_json as croissant_json
     from .data_card_types import DataCardType as DataCardType
@@ -100,6 +101,7 @@ __getattr__, __dir__, __all__ = exports(
         "license_entries": "licenses",
         "licenses_page": "licenses",
         "model_card": "model_cards",
+        "output_columns": "columns",
         "published_data_card": "data_cards",
         "read_run": "files",
         "read_step": "files",

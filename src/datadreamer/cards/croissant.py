@@ -18,7 +18,7 @@ from .bibliography import citations
 from .card_sections import records_in_order, short_kind
 from .data_cards import is_synthetic
 from .lineage import Lineage, Record, closure, models_of, sources_of
-from .record import ModelUse, RunRecord, SourceUse, StepRecord, TrainerRecord
+from .record import ModelUse, RunRecord, SourceUse, StepRecord, Synthetic, TrainerRecord
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -221,9 +221,15 @@ def _record_set(record: StepRecord, files: Sequence[PublishedFile]) -> dict[str,
     for field, column in zip(fields, record.outputs, strict=True):
         found = record.synthetic.get(column.name)
         if found is not None:
-            depth = f", {found.depth} generations deep" if found.depth is not None else ""
-            field["description"] = f"Written by a model: {found.share}{depth}."
+            field["description"] = _authorship(found)
     return {"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields}
+
+
+def _authorship(found: Synthetic) -> str:
+    if found.share == "none":
+        return "Not written by a model, as far as its sources say."
+    depth = f", {found.depth} generations deep" if found.depth is not None else ""
+    return f"Written by a model: {found.share}{depth}."
 
 
 def _iso(seconds: float | None) -> str | None:

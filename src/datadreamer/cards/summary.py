@@ -44,7 +44,7 @@ def session_summary(run: RunRecord) -> str:
 def _work_line(ran: int, found: int, seconds: float | None) -> str:
     done = f"{_count(ran, 'result')} made" if ran else "nothing had to run"
     known = f", {_count(found, 'result')} found finished" if found else ""
-    return f"{done}{known}, in {duration(seconds)}"
+    return f"{done}{known}" + (f", in {duration(seconds)}" if seconds is not None else "")
 
 
 def _calls_text(calls: Calls) -> str:
