@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _context
@@ -77,7 +77,7 @@ class LLM:
         total_num_prompts: int | None = None,
         return_generator: bool = False,
         **kwargs: Any,
-    ) -> list[Any] | Iterator[Any]:
+    ) -> list[Any] | Generator[Any, None, None]:
         """Ask every prompt, and give the texts of the answers in the order of the prompts.
 
         Args:
@@ -111,14 +111,17 @@ class LLM:
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "prompts", "kwargs")}
         given.pop("return_generator")
+        from .engine.progress import reported
         from .engine.texts import all_texts, each_text
 
         if total_num_prompts is None and hasattr(prompts, "__len__"):
             given["total_num_prompts"] = len(prompts)  # type: ignore[arg-type]
         outcomes = self.outcomes(prompts, **given, **kwargs)
+        if _context.scope() is None:  # a step reports its own progress
+            outcomes = reported(outcomes, self.display_name, progress_interval, given["total_num_prompts"])
         return each_text(outcomes) if return_generator else all_texts(outcomes)
 
-    def outcomes(self, prompts: Iterable[Prompt], **parameters: Any) -> Iterator[Any]:
+    def outcomes(self, prompts: Iterable[Prompt], **parameters: Any) -> Generator[Any, None, None]:
         """Ask every prompt, and give what became of each, in order: a `Generation` or a `Failure`.
 
         With `n > 1`, each item is a list of n of them. Takes the parameters of `run()`, except `return_generator`.
@@ -128,9 +131,11 @@ class LLM:
         Raises:
             PermanentModelError, ServerUnreachableError: no prompt can be answered (wrong key, wrong model name, ...).
         """
-        from .engine import outcomes
+        from . import engine
 
-        return outcomes(self, prompts, params.parse(self, parameters), _context.scope())
+        if engine.custom.writes_run(self):
+            return engine.custom.outcomes(self, prompts, parameters)
+        return engine.outcomes(self, prompts, params.parse(self, parameters), _context.scope())
 
     async def agenerate(self, prompt: Prompt, *, sample: int = 0, **parameters: Any) -> Generation:
         """Ask one prompt, from any event loop. Takes the parameters of `run()` that concern one request.

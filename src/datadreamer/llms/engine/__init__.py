@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any
+
+from . import custom as custom
 
 if TYPE_CHECKING:
     from ..._context import StepScope
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from ..types import Prompt
 
 
-def outcomes(llm: LLM, prompts: Iterable[Prompt], ask: Ask, scope: StepScope | None) -> Iterator[Any]:
+def outcomes(llm: LLM, prompts: Iterable[Prompt], ask: Ask, scope: StepScope | None) -> Generator[Any, None, None]:
     """See `LLM.outcomes`."""
     from .source import Source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -34,7 +34,7 @@ class Batches:
         self._sort = buffer >= 0
         self._buffer = max(self._size, buffer if buffer > 0 else 10 * self._size)
 
-    def outcomes(self) -> Iterator[Any]:
+    def outcomes(self) -> Generator[Any, None, None]:
         """The outcomes in order; lists of n of them when n > 1."""
         while not self._source.exhausted:
             slots, missing = self._source.take(max(1, self._buffer // self._n))
@@ -67,7 +67,7 @@ class Batches:
                     self._source.book.shared()
                 slot.outcome = outcome
 
-    def _finished(self, window: deque[Slot]) -> Iterator[Any]:
+    def _finished(self, window: deque[Slot]) -> Generator[Any, None, None]:
         n = self._n
         while len(window) >= n and all(window[index].outcome is not None for index in range(n)):
             group = [window.popleft().outcome for _ in range(n)]

@@ -1,5 +1,5 @@
 """The desk of one service and account: takes calls from many runs, lets as many as the limiter allows out at once, and
-asks again what deserves it. Lives on the background loop; nothing here is touched from another thread."""
+asks again what deserves it. Lives on the background loop; only `desk_for` is called from other threads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Hashable
+from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -203,14 +204,16 @@ class Desk:
 
 
 _desks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Desk]] = WeakKeyDictionary()
+_lock = Lock()
 
 
 def desk_for(llm: LLM, loop: asyncio.AbstractEventLoop) -> Desk:
     """The desk of the service that `llm` asks. What its limiter learnt stays while the process lives."""
-    desks, account = _desks.setdefault(loop, {}), llm.account()
-    desk = desks.get(account)
-    if desk is None:
-        desk = desks[account] = Desk(loop, llm.max_in_flight)
-    elif desk.limiter.cap != llm.max_in_flight:
-        desk.limiter.set_cap(llm.max_in_flight)
-    return desk
+    with _lock:  # readers of several runs come from several threads
+        desks, account = _desks.setdefault(loop, {}), llm.account()
+        desk = desks.get(account)
+        if desk is None:
+            desk = desks[account] = Desk(loop, llm.max_in_flight)
+        elif desk.limiter.cap != llm.max_in_flight:
+            desk.limiter.set_cap(llm.max_in_flight)
+        return desk

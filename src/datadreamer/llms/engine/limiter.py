@@ -6,13 +6,15 @@ Only numbers and the time that is passed in: no loop, no waiting.
 from __future__ import annotations
 
 FIRST = 16  # requests in flight before anything is known
-CUT = 0.6
+CUT = 0.6  # of what was in flight, after a rate limit
+GAIN = 1.25  # twice as many in flight must bring at least so many times the answers per second
+RETRIAL = 50  # answers per place in flight, after which a doubling that did not pay is tried again
 FIRST_PAUSE = 1.0  # seconds without a Retry-After; doubles while nothing is answered in between
 LONGEST_PAUSE = 60.0
 
 
 class Limiter:
-    """Slow start, then additive growth; a cut on a rate limit and on nothing else.
+    """Doubles while doubling pays; after a rate limit grows by one at a time. Only a rate limit cuts.
 
     Args:
         cap: most requests in flight, whatever the service allows.
@@ -25,8 +27,12 @@ class Limiter:
         self.resume_at = 0.0
         self.epoch = 0  # number of cuts
         self.contacted = False  # the service has answered something, if only an error
-        self._slow_start = True
         self._pauses = 0  # since the last answer
+        self._additive = False  # a rate limit was met: no more doubling
+        self._answers = 0  # since `_since`, all of them with every place taken
+        self._since: float | None = None
+        self._rate = 0.0  # answers per second before the last doubling
+        self._settled = False  # the last doubling did not pay
 
     def set_cap(self, cap: int) -> None:
         """Change the bound."""
@@ -42,6 +48,8 @@ class Limiter:
         if self.in_flight >= int(self.limit) or now < self.resume_at:
             return False
         self.in_flight += 1
+        if self._since is None and self.in_flight >= int(self.limit):
+            self._since, self._answers = now, 0
         return True
 
     def release(self) -> None:
@@ -51,11 +59,14 @@ class Limiter:
     def answered(self, now: float, wait: float | None = None) -> None:
         """A request was answered, and still holds its place. `wait`: seconds that the service asks to stay away."""
         self._pauses = 0
-        # Grow only when the limit was what held us back: otherwise it would be a number nobody has tried.
-        if self.in_flight >= int(self.limit) and self.limit < self.cap:
-            self.limit = min(float(self.cap), self.limit + (1.0 if self._slow_start else 1.0 / self.limit))
+        if self.in_flight < int(self.limit):
+            self._since = None  # something else holds us back: this says nothing about the service
+        elif self._additive:
+            self.limit = min(float(self.cap), self.limit + 1.0 / self.limit)
+        elif self._since is not None:
+            self._measure(now)
         if wait:
-            self.resume_at = max(self.resume_at, now + min(wait, LONGEST_PAUSE))
+            self._pause(now + min(wait, LONGEST_PAUSE))
 
     def limited(self, now: float, epoch: int, retry_after: float | None) -> None:
         """A request that was sent in `epoch` met a rate limit.
@@ -64,12 +75,34 @@ class Limiter:
         """
         if epoch == self.epoch:
             self.epoch += 1
-            self._slow_start = False
+            self._additive = True
             self.limit = max(1.0, min(self.limit, float(self.in_flight)) * CUT)
             self._pauses += 1
-            pause = retry_after
-            if pause is None:
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._pauses - 1))
-            self.resume_at = max(self.resume_at, now + pause)
-        elif retry_after is not None:
-            self.resume_at = max(self.resume_at, now + retry_after)
+            if retry_after is None:
+                retry_after = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._pauses - 1))
+        if retry_after is not None:
+            self._pause(now + retry_after)
+
+    def _pause(self, until: float) -> None:
+        self.resume_at = max(self.resume_at, until)
+        self._since = None
+
+    def _measure(self, now: float) -> None:
+        """Two answers for every place tell how fast the service is at this limit."""
+        assert self._since is not None
+        self._answers += 1
+        if self._settled:
+            if self._answers >= RETRIAL * self.limit:
+                self._settled, self._rate = False, 0.0
+                self._since, self._answers = now, 0
+            return
+        if self._answers < 2 * int(self.limit):
+            return
+        rate = self._answers / max(now - self._since, 1e-9)
+        if rate >= GAIN * self._rate:
+            self._rate = rate
+            self.limit = min(float(self.cap), 2.0 * self.limit)
+        else:
+            self._settled = True
+            self.limit = max(1.0, self.limit / 2.0)
+        self._since, self._answers = None, 0

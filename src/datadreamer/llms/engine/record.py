@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..llm import LLM
 
 
-
 def _named(value: Any) -> str:
     """What is not data in a model's spec (a function that answers, in tests of workflows) is written by its name."""
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"

@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -49,7 +49,7 @@ class Stream:
         self._wake_planned = False
         self._hits_only = False
 
-    def outcomes(self) -> Iterator[Any]:
+    def outcomes(self) -> Generator[Any, None, None]:
         """The outcomes in order; lists of n of them when n > 1."""
         single = self._n == 1
         try:

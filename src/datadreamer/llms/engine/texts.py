@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from ...errors import ModelError
 from ..types import Failure
 
 
-def each_text(outcomes: Iterator[Any]) -> Iterator[Any]:
+def each_text(outcomes: Generator[Any, None, None]) -> Generator[Any, None, None]:
     """The texts, one by one. The first prompt without an answer raises."""
     try:
         for position, outcome in enumerate(outcomes):
@@ -18,12 +18,10 @@ def each_text(outcomes: Iterator[Any]) -> Iterator[Any]:
                 raise _error(failure, f"Prompt {position} has no answer: {failure.message}")
             yield _text(outcome)
     finally:
-        close = getattr(outcomes, "close", None)
-        if close is not None:
-            close()
+        outcomes.close()
 
 
-def all_texts(outcomes: Iterator[Any]) -> list[Any]:
+def all_texts(outcomes: Generator[Any, None, None]) -> list[Any]:
     """The texts of all prompts. If any has no answer, raises after all others were asked (and remembered)."""
     texts: list[Any] = []
     failed: list[tuple[int, Failure]] = []
