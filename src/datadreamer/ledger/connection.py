@@ -108,7 +108,8 @@ def plain(error: BaseException, path: str, waiting: int = 0) -> DataDreamerError
     """The error to raise for what SQLite reported; `waiting` is the number of records not yet on disk."""
     code = getattr(error, "sqlite_errorcode", None)
     code = None if code is None else code & 0xFF
-    held = f" {waiting} records wait in memory; flush() tries again." if waiting else ""
+    records = "1 record waits" if waiting == 1 else f"{waiting} records wait"
+    held = f" {records} in memory; flush() tries again." if waiting else ""
     if code == sqlite3.SQLITE_FULL:
         return FolderNotWritableError(f"The disk is full: {path} cannot grow{_free(path)}.{held} Free some space.")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):

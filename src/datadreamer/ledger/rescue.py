@@ -77,15 +77,16 @@ def _copy_all(aside: Path, target: sqlite3.Connection) -> dict[str, int]:
 
 
 def _with_fresh_first_page(aside: Path) -> sqlite3.Connection:
-    """A copy in memory whose first page is that of a new ledger: every ledger of one version has its tables there."""
+    """A copy in memory with the first page of a new ledger, where every ledger of one version has its tables."""
     template = sqlite3.connect(":memory:", isolation_level=None)
     template.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
     schema.upgrade(template, "template")
-    first = template.serialize()[: schema.PAGE_BYTES]
+    first = bytearray(template.serialize()[: schema.PAGE_BYTES])
     template.close()
+    pages = aside.stat().st_size // schema.PAGE_BYTES
+    first[28:32] = pages.to_bytes(4, "big")  # the database size in the header; SQLite reads no page beyond it
     copy = sqlite3.connect(":memory:", isolation_level=None)
-    content = first + aside.read_bytes()[schema.PAGE_BYTES :]
-    copy.deserialize(content[: len(content) // schema.PAGE_BYTES * schema.PAGE_BYTES])
+    copy.deserialize(bytes(first) + aside.read_bytes()[schema.PAGE_BYTES : pages * schema.PAGE_BYTES])
     return copy
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamagedFileError, InvalidArgumentError, SessionError
+from ..errors import DamagedFileError, InvalidArgumentError, InvalidTypeError, SessionError
 from . import rows
 from .connection import MEMORY, open_readable, open_writable, plain
 from .records import CallRecord, Loss, StepEvent, StepTotals
@@ -103,7 +103,14 @@ class Ledger:
     def put_call(self, key: bytes, record: CallRecord) -> None:
         """Remember the answer to the request with this key (32 bytes). A later answer replaces an earlier one."""
         writer = self._writing()
-        size = len(record.request) + len(record.response) + len(record.text) + 512
+        try:
+            size = len(record.request) + len(record.response) + len(record.text) + 512
+        except TypeError as error:
+            raise InvalidTypeError(
+                f"A call of step {record.step!r} has text of type {type(record.text).__name__}, a request of type "
+                f"{type(record.request).__name__} and a response of type {type(record.response).__name__}; they must "
+                "be str, bytes and bytes."
+            ) from error
         writer.submit(
             Put(_PUT_CALL, functools.partial(rows.call_row, key, record, self.redactor), size, slot=key, value=record)
         )
