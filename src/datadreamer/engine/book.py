@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, cards
 from ..cards import StepRecord, TrainerRecord  # the rest loads when something is written
 from ..errors import DataDreamerError
 from ..steps.fingerprint import fingerprints
-from .record import step_record
+from .record import output_columns, step_record
 from .session_facts import git_state, redactor
 
 if TYPE_CHECKING:
@@ -105,10 +106,9 @@ class Book:
     def _view_record(self, step: Step) -> StepRecord:
         dataset = step.output
         rows = dataset.num_rows
-        schema = getattr(dataset, "schema", None)
-        columns = {name: "" if schema is None else str(schema.field(name).type) for name in dataset.column_names}
+        outputs = output_columns(step, dataset.column_names, getattr(dataset, "schema", None), {})
         record = step_record(
-            step, "", fingerprints(step), {"rows": rows} if rows is not None else {}, columns, None, None, time.time()
+            step, "", fingerprints(step), {"rows": rows} if rows is not None else {}, outputs, None, None, time.time()
         )
         record.rows.input = record.rows.output = rows or 0
         record.seconds = 0.0
@@ -166,23 +166,34 @@ class Book:
             known = cards.read_run(self.workspace.store.folder / RECORD)
         except (DataDreamerError, OSError):
             return True
-        on_disk = {(record.name, record.key) for record in (*known.steps, *known.trainers) if record.label}
+        there: list[StepRecord | TrainerRecord] = [*known.steps, *known.trainers]
+        on_disk = {(record.name, record.key) for record in there if record.label}
         here = {(record.name, record.key) for record in self.records.values() if record.label}
         return on_disk != here or (known.session is not None and known.session.status != "finished")
 
     def _write_cards(self, record: StepRecord | TrainerRecord) -> None:
         if self.workspace.in_memory:
             return
-        run = cards.closure(self.run_record(), record.name)
-        folder = self.workspace.store.path(record.label)
+        self.write_card(record.name, self.workspace.store.path(record.label))
+
+    def write_card(self, name: str, folder: Path, **facts: Any) -> None:
+        """Write the card of a step or trainer, and the record of all it came from, into a folder.
+
+        Args:
+            name: of the step or trainer.
+            folder: where to.
+            facts: passed on to the card: `title`, `synthetic`, `tags`.
+        """
+        run = cards.closure(self.run_record(), name)
         cards.write_record(folder / RECORD, run)
-        card = cards.data_card(run, record.name) if isinstance(record, StepRecord) else cards.model_card(run, record.name)
+        render = cards.data_card if isinstance(self.records[name], StepRecord) else cards.model_card
+        card = render(run, name, **facts)
         try:
             cards.write_readme(folder, card)
         except DataDreamerError as problem:  # the user's own README.md cannot be merged with: leave it alone
             logger.warning("%s", problem)
 
-    def _write_page(self, run: RunRecord) -> None:
+    def _write_page(self, run: cards.RunRecord) -> None:
         try:
             cards.write_readme(self.workspace.store.folder, cards.run_page(run))
         except DataDreamerError as problem:

@@ -36,11 +36,15 @@ def check_lengths(step: Step) -> None:
     Raises:
         StepError: they are not; the message has the lengths.
     """
-    counts = {name: value.num_rows for name, value in step._inputs.items() if step._declaration.inputs[name].role == "input"}
+    counts = {
+        name: value.num_rows for name, value in step._inputs.items() if step._declaration.inputs[name].role == "input"
+    }
     known = {name: count for name, count in counts.items() if count is not None}
     if len(set(known.values())) > 1:
         shown = ", ".join(f"'{name}' has {count}" for name, count in known.items())
-        raise StepError(f"Step '{step.name}' reads columns of different lengths: {shown} rows. Take them from one step.")
+        raise StepError(
+            f"Step '{step.name}' reads columns of different lengths: {shown} rows. Take them from one step."
+        )
 
 
 def execute(

@@ -41,7 +41,9 @@ class Finder(Generic[AnyRecord]):
     def __init__(
         self, store: Store, file: str, kind: type[AnyRecord], whole: Callable[[Path, AnyRecord], bool]
     ) -> None:
-        self.store, self.file, self.kind, self.whole = store, file, kind, whole
+        self.store, self.file = store, file
+        self.kind: type[AnyRecord] = kind
+        self.whole: Callable[[Path, AnyRecord], bool] = whole
 
     def find(self, name: str, label: str, key: str) -> Found[AnyRecord]:
         """Look everywhere for the key; what is found elsewhere is put in its place."""

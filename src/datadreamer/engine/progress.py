@@ -31,7 +31,7 @@ class Progress:
         self.first: int | None = None  # what an earlier try had done already
         self.done = 0
         self._shown_at = self.started
-        self._logged_at = self.started
+        self._logged_at: float | None = None
         self._bar: RichProgress | None = None
         self._task: Any = None
 
@@ -48,7 +48,7 @@ class Progress:
             return
         if sys.stderr.isatty():
             self._draw(note)
-        elif now - self._logged_at >= self.interval:
+        elif self._logged_at is None or now - self._logged_at >= self.interval:
             self._logged_at = now
             logger.info("%s: %s", self.title, self.line(note))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from .. import __version__, _context
@@ -17,7 +18,7 @@ def step_record(
     label: str,
     prints: Fingerprints,
     dataset: dict[str, Any],
-    columns: dict[str, str],
+    outputs: list[OutputColumn],
     tally: Tally | None,
     scope: _context.StepScope | None,
     started: float,
@@ -26,13 +27,12 @@ def step_record(
 
     Args:
         dataset: the `DatasetInfo` of its result as plain data; empty for a view.
-        columns: column name to Arrow type, as text.
+        outputs: its columns; see `output_columns`.
         started: UTC seconds.
     """
     from .session_facts import redactor
 
     ended = time.time()
-    digests = {column["name"]: column["digest"] for column in dataset.get("columns", [])}
     return StepRecord(
         name=step.name,
         kind=f"{type(step).__module__}.{type(step).__qualname__}",
@@ -44,10 +44,7 @@ def step_record(
         settings=redactor().json(_readable(step)),
         prompts=[PromptText(role=role, text=redactor().text(text)) for role, text in step.card_prompts()],
         inputs=[input_use(name, value) for name, value in step._inputs.items()],
-        outputs=[
-            OutputColumn(name=name, type=kind, digest=digests.get(name), **_origin(step, name))
-            for name, kind in columns.items()
-        ],
+        outputs=outputs,
         dataset=dataset,
         models=model_uses(step, scope),
         sources=step.card_sources(),
@@ -69,13 +66,29 @@ def _first_sentence(cls: type) -> str | None:
     return text or None
 
 
-def _origin(step: Step, column: str) -> dict[str, Any]:
-    declared = {new: old for old, new in step.output_name_mapping.items()}.get(column, column)
-    origin = step.origins.get(declared, step.origins.get("*"))
-    if origin is None:
-        return {}
-    kind, _, parents_text = origin.partition(":")
-    return {"origin": kind, "derived_from": parents_text.split(",") if parents_text else None}
+def output_columns(step: Step, names: list[str], schema: Any, digests: dict[str, str]) -> list[OutputColumn]:
+    """The columns of a result.
+
+    Args:
+        schema: their Arrow types; None for rows that are made when they are read.
+        digests: content digest by column name, where it is known.
+    """
+    declared = {new: old for old, new in step.output_name_mapping.items()}
+    made = []
+    for name in names:
+        was = declared.get(name, name)
+        origin, _, read = step.origins.get(was, step.origins.get("*", "")).partition(":")
+        made.append(
+            OutputColumn(
+                name=name,
+                type="" if schema is None else str(schema.field(name).type),
+                digest=digests.get(name),
+                declared=was if was != name else None,
+                origin=origin or None,  # type: ignore[arg-type]
+                derived_from=read.split(",") if read else None,
+            )
+        )
+    return made
 
 
 def _readable(step: Step) -> dict[str, Any]:
@@ -145,7 +158,7 @@ def model_uses(step: Step, scope: _context.StepScope | None) -> list[ModelUse]:
     if scope is None:
         return []
     known = {getattr(value, "display_name", None): value for value in step._args.values() if hasattr(value, "spec")}
-    sampling = getattr(step, "sampling", dict)()
+    sampling: dict[str, Any] = getattr(step, "sampling", dict)()
     return [
         model_use(name, {"sampling": sampling, **facts}, known.get(name), step.model_role)
         for name, facts in scope.models.items()
@@ -157,13 +170,14 @@ def model_use(name: str, facts: dict[str, Any], model: Any, role: str) -> ModelU
     from ..cards import LicenseFact
 
     spec = dict(facts.get("spec") or {})
+    given = spec.get("model") or getattr(model, "model_name", None)
     license_text = getattr(model, "license", None)
     return ModelUse(
-        name=name,
+        name=name.replace(given, public_name(given)) if isinstance(given, str) else name,
         role=role,  # type: ignore[arg-type]
         provider=spec.get("provider") or spec.get("wire"),
         endpoint=spec.get("host") or spec.get("endpoint"),
-        asked=spec.get("model") or getattr(model, "model_name", None),
+        asked=public_name(given) if isinstance(given, str) else None,
         revision=spec.get("revision"),
         digest=spec.get("digest"),
         served=dict(facts.get("served") or {}),
@@ -176,6 +190,14 @@ def model_use(name: str, facts: dict[str, Any], model: Any, role: str) -> ModelU
         citations=list(getattr(model, "citation", None) or []),
         card_url=getattr(model, "model_card", None),
     )
+
+
+def public_name(model_name: str) -> str:
+    """A model's name for others to read: a folder on this machine goes by its own name, not by its path."""
+    path = Path(model_name)
+    if not path.is_absolute() and not path.is_dir():
+        return model_name
+    return path.parent.name if path.name == "_model" else path.name
 
 
 def determinism(step: Step, scope: _context.StepScope | None) -> Determinism:

@@ -152,7 +152,9 @@ class _Reader:
             return Row(self._values(value))
         if isinstance(value, tuple | list) and (len(self.names) > 1 or isinstance(value, tuple)):
             if len(value) != len(self.names):
-                raise self._error(f"a row has {len(value)} values, but {len(self.names)} are declared ({self._listed()})")
+                raise self._error(
+                    f"a row has {len(value)} values, but {len(self.names)} are declared ({self._listed()})"
+                )
             return Row({self.renames[name]: item for name, item in zip(self.names, value, strict=True)})
         if len(self.names) == 1:
             return Row({self.renames[self.names[0]]: value})

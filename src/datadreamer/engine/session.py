@@ -202,8 +202,12 @@ class DataDreamer:
             self._run_now(step)
 
     def _run_now(self, step: Step) -> None:
-        with self.entered(step), logs.for_step(step):
-            self._workspace.run_step(step)
+        try:
+            with self.entered(step), logs.for_step(step):
+                self._workspace.run_step(step)
+        except BaseException:
+            self._names.pop(step.name, None)  # a step that failed may be made again under its name
+            raise
 
     def _in_background(self, step: Step) -> None:
         import contextvars
@@ -214,7 +218,7 @@ class DataDreamer:
             try:
                 context.run(self._run_now, step)
             except BaseException as error:  # surfaces where the step is waited for
-                step._error = error
+                step._error = error  # type: ignore[attr-defined]
 
         thread = threading.Thread(target=work, name=f"datadreamer-step-{step.name}", daemon=True)
         self._threads[step] = thread
@@ -269,8 +273,12 @@ class DataDreamer:
         if self.folder is None:
             raise SessionError("A trainer keeps its model in the output folder: use a session with a folder.")
         self._place(trainer)
-        with self.entered(trainer), logs.for_step(trainer):
-            return self._workspace.run_trainer(trainer, plan)
+        try:
+            with self.entered(trainer), logs.for_step(trainer):
+                return self._workspace.run_trainer(trainer, plan)
+        except BaseException:
+            self._names.pop(trainer.name, None)
+            raise
 
     def on_progress(self, step: Step) -> None:
         """A step's own report, `self.progress = 0.5`."""
@@ -294,9 +302,11 @@ class DataDreamer:
         """Print where a step's rows came from, as JSON."""
         sys.stdout.write(self._workspace.data_card(step) + "\n")
 
+    def write_card(self, step: Step, folder: Path, **facts: Any) -> None:
+        """Write the step's card and record into a folder of exported rows."""
+        self._workspace.book.write_card(step.name, folder, **facts)
+
     @property
     def ledger(self) -> Any:
         """The session's durable record."""
         return self._workspace.ledger
-
-

@@ -19,7 +19,7 @@ from ..trainers.plan import TrainingPlan, TrainingResult
 from .executors.process import run_job
 from .finding import Finder
 from .progress import Progress, duration
-from .record import input_use, parents
+from .record import input_use, parents, public_name
 from .session_facts import redactor
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _Training:
         self.key = identity.digest(self.counted, KEY_PREFIX)
         columns = {name: origin_of(column) for name, column in plan.columns.items()}
         self.fingerprint = identity.digest({**self.counted, "columns": columns}, WORKFLOW_PREFIX)
-        self.finder = Finder(self.store, RECORD, TrainerRecord, self._whole)
+        self.finder: Finder[TrainerRecord] = Finder(self.store, RECORD, TrainerRecord, self._whole)
 
     def run(self) -> TrainingResult:
         if not self.trainer.force:
@@ -147,8 +147,8 @@ class _Training:
             settings=redactor().json({**plan.settings, "callables": sorted(plan.callables)}),
             chat_template=result.chat_template,
             columns=[input_use(name, column) for name, column in plan.columns.items()],
-            metrics_before=_numbers(result.metrics_before),
-            metrics=_numbers(result.metrics),
+            metrics_before=dict(result.metrics_before),
+            metrics=dict(result.metrics),
             history=result.history,
             model=ModelInfo(
                 digest=self._digest(done / "_model"),
@@ -172,10 +172,10 @@ class _Training:
         trainer, spec = self.trainer, self.plan.model_spec
         license_text = trainer.license
         return ModelUse(
-            name=redactor().text(str(trainer.model_name)),
+            name=public_name(trainer.model_name),
             role="trained-from",
             provider="local",
-            asked=redactor().text(str(trainer.model_name)),
+            asked=public_name(trainer.model_name),
             revision=spec.get("commit") or spec.get("revision"),
             digest=spec.get("digest") or spec.get("content"),
             spec=spec,
@@ -190,6 +190,8 @@ class _Training:
         if losses:
             parts.append(f"loss {losses[0]:.3f} → {losses[-1]:.3f}")
         for name, value in _numbers(result.metrics).items():
+            if name == "loss":
+                continue
             before = result.metrics_before.get(name)
             parts.append(f"{name} {before:.3f} → {value:.3f}" if before is not None else f"{name} {value:.3f}")
         parts.append(duration(result.train_seconds))

@@ -25,7 +25,7 @@ from . import book
 from .execute import execute, input_rows
 from .finding import Finder
 from .progress import Progress, counted, duration
-from .record import step_record
+from .record import output_columns, step_record
 from .result import Result
 from .session_facts import redactor, session_info
 from .store import Store
@@ -45,7 +45,7 @@ class Workspace:
         self.store, self.ledger, self._lock, self._temporary = store, ledger, lock, temporary
         self.session = session_info()
         self.book = book.Book(self)
-        self.finder = Finder(store, "step.json", StepRecord, self._whole)
+        self.finder: Finder[StepRecord] = Finder(store, "step.json", StepRecord, self._whole)
         self._folders: dict[int, Path] = {}  # id of a step to the folder it works or lies in
 
     @classmethod
@@ -146,13 +146,15 @@ class Workspace:
             shutil.rmtree(work, ignore_errors=True)
         self._folders[id(step)] = work
         scope = _context.StepScope(name=step.name, fingerprint=prints.key, ledger=self.ledger)
-        progress = Progress(f"Step '{step.name}'", input_rows(step) or step.expected_rows(), scope.stats, step.progress_interval)
+        progress = Progress(
+            f"Step '{step.name}'", input_rows(step) or step.expected_rows(), scope.stats, step.progress_interval
+        )
         step._bar = progress  # type: ignore[attr-defined]
         self.ledger.clear_losses(prints.key)
         self.ledger.put_step(
             StepEvent(step=step.name, kind="started", fingerprint=prints.key, view=redactor().json(prints.view))
         )
-        logger.info("Step '%s' is running.", step.name)
+        logger.debug("Step '%s' is running.", step.name)
 
         def lose(loss: Loss) -> None:
             step._last_loss = loss  # type: ignore[attr-defined]
@@ -168,8 +170,9 @@ class Workspace:
             raise
         finally:
             progress.close()
-        columns = {column.name: column.type for column in info.columns}
-        record = step_record(step, label, prints, info.to_json(), columns, tally, scope, started)
+        schema = info.arrow_schema
+        outputs = output_columns(step, schema.names, schema, info.column_digests)
+        record = step_record(step, label, prints, info.to_json(), outputs, tally, scope, started)
         self._check_conservation(record)
         self._commit(step, label, work, record)
         self._say_finished(record, scope.stats, progress)

@@ -33,6 +33,9 @@ class Rows(Protocol):
     @property
     def column_names(self) -> list[str]: ...
 
+    @property
+    def num_rows(self) -> int | None: ...
+
 
 class _Missing:
     def __repr__(self) -> str:
@@ -83,12 +86,16 @@ class Field:
         raise AttributeError(f"{owner.__name__}.{self.name} has no value yet")
 
 
-def setting(*, default: Any = MISSING, default_factory: Callable[[], Any] | None = None, help: str | None = None) -> Any:
+def setting(
+    *, default: Any = MISSING, default_factory: Callable[[], Any] | None = None, help: str | None = None
+) -> Any:
     """A field that counts in the fingerprint; the same as a plain annotated field, with room for a help text."""
     return Field("setting", default=default, default_factory=default_factory, help=help)
 
 
-def runtime(*, default: Any = MISSING, default_factory: Callable[[], Any] | None = None, help: str | None = None) -> Any:
+def runtime(
+    *, default: Any = MISSING, default_factory: Callable[[], Any] | None = None, help: str | None = None
+) -> Any:
     """A field that never counts in the fingerprint: concurrency, batch sizes, verbosity."""
     return Field("runtime", default=default, default_factory=default_factory, help=help)
 

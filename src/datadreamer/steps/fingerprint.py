@@ -48,7 +48,8 @@ def fingerprints(step: Step) -> Fingerprints:
 
 
 def _compute(step: Step) -> Fingerprints:
-    settings, models = {}, {}
+    settings: dict[str, Any] = {}
+    models: dict[str, Any] = {}
     for name, value in step.identity().items():
         (models if callable(getattr(value, "spec", None)) else settings)[name] = value
     counted: dict[str, Any] = {

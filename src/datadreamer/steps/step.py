@@ -93,6 +93,12 @@ class Step(_Declared, Operations):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name in cls.__dict__.get("__annotations__", {}):
+            if callable(getattr(Step, name, None)):
+                raise AttributeError(
+                    f"{cls.__name__} declares a field '{name}', which would hide the method {name}() that every step has. "
+                    "Choose another name."
+                )
         if "__init__" in cls.__dict__ and not cls.__module__.startswith("datadreamer."):
             if not any("__init__" in base.__dict__ for base in cls.__mro__[1:-1] if base is not Step):
                 raise AttributeError(
@@ -136,14 +142,13 @@ class Step(_Declared, Operations):
         self.setup()
         self._registering = False
 
-        bound_inputs, bound_args = bind(
-            self._declaration, who, by_dictionary["inputs"], by_dictionary["args"], given
-        )
+        bound_inputs, bound_args = bind(self._declaration, who, by_dictionary["inputs"], by_dictionary["args"], given)
         self._inputs, self._args = bound_inputs, bound_args
         for name in self._declaration.inputs:
             self.__dict__[name] = bound_inputs.get(name)
         for name, value in bound_args.items():
-            self.__dict__[name] = value
+            if not callable(getattr(Step, name, None)):  # an argument may be called `sort`; the method stays
+                self.__dict__[name] = value
         # `inputs` and `args` are dictionaries on a bound step, unless a field of that name was declared
         self.__dict__.setdefault("inputs", dict(bound_inputs))
         self.__dict__.setdefault("args", dict(bound_args))
@@ -209,7 +214,9 @@ class Step(_Declared, Operations):
             self._declaration.any_args = True
             return
         default = MISSING if required else default
-        self._register("register_arg", Field("setting", arg_name, default=default, help=help, default_help=default_help))
+        self._register(
+            "register_arg", Field("setting", arg_name, default=default, help=help, default_help=default_help)
+        )
 
     def register_output(self, output_column_name: str, help: str | None = None) -> None:
         """Declare a column of the result, in `setup()`."""
@@ -343,9 +350,7 @@ def _checked_name(cls: type[Step], name: Any) -> str:
     return str(name) if isinstance(name, DerivedName) else checked_name(name, "step")
 
 
-def _output_names(
-    declared: Declaration, who: str, renames: Mapping[str, str], any_columns: bool
-) -> dict[str, str]:
+def _output_names(declared: Declaration, who: str, renames: Mapping[str, str], any_columns: bool) -> dict[str, str]:
     known = declared.outputs
     for name, new in renames.items():
         if name not in known:

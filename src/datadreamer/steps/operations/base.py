@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from ...datasets import OutputDataset, OutputIterableDataset
 from ...datasets import Rows as StoredRows
@@ -15,7 +15,7 @@ from ..rows import Chunk
 from ..step import Step
 from .methods import DEFAULT
 
-Dataset = OutputDataset | OutputIterableDataset
+Dataset: TypeAlias = OutputDataset | OutputIterableDataset
 
 _INHERITED = ("progress_interval", "save_num_proc", "save_num_shards")
 

@@ -123,4 +123,4 @@ def _combined(
     if name is None and len(steps) > 1:
         name = f"{verb}({', '.join(step.name.rpartition(' / ')[2] for step in steps)})"[:120]
     made = operation_options(steps[0], verb, name, options)
-    return kind(**made, source=steps[0], others=list(steps[1:]), lazy=lazy)  # type: ignore[call-arg]
+    return kind(**made, source=steps[0].output, others=list(steps[1:]), lazy=lazy)

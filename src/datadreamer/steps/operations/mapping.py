@@ -94,23 +94,25 @@ class _FunctionStep(Operation):
 
     def _failed(self, where: str, error: Exception) -> StepError:
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
-        return StepError(
-            f"Step '{self.name}': the function '{name}' raised {type(error).__name__} on {where}: {error}"
-        )
+        return StepError(f"Step '{self.name}': the function '{name}' raised {type(error).__name__} on {where}: {error}")
 
     def _wrong(self, where: str, what: str) -> StepOutputError:
         return StepOutputError(f"Step '{self.name}': the function gave {what} for {where}.")
 
 
 class MapStep(_FunctionStep):
-    """New or changed columns, computed by a function."""
+    """New or changed columns, computed by a function.
 
-    remove_columns: list[str] = []
+    Args:
+        without: columns of the source that are left out.
+    """
+
+    without: list[str] = []
 
     origins: ClassVar[Mapping[str, str]] = {"*": "computed:source"}
 
     def check(self) -> None:
-        self.known_columns(self.remove_columns)
+        self.known_columns(self.without)
         super().check()
 
     def view(self) -> Dataset:
@@ -119,7 +121,7 @@ class MapStep(_FunctionStep):
 
     def chunk(self, columns: Columns, rows: int, position: int) -> Chunk:
         made = self._batch(columns, rows, position) if self.batched else self._each(columns, rows, position)
-        kept = {name: cells for name, cells in columns.items() if name not in self.remove_columns and name not in made}
+        kept = {name: cells for name, cells in columns.items() if name not in self.without and name not in made}
         order = [name for name in columns if name in kept or name in made] + [n for n in made if n not in columns]
         result = {name: made[name] if name in made else kept[name] for name in order}
         lengths = {name: len(cells) for name, cells in result.items()}
@@ -147,7 +149,9 @@ class MapStep(_FunctionStep):
     def _explain(self, results: list[Any], names: list[str], position: int) -> None:
         for number, result in enumerate(results, position):
             if not isinstance(result, Mapping):
-                raise self._wrong(f"row {number}", f"{type(result).__name__} {result!r:.80}, and a dictionary is needed")
+                raise self._wrong(
+                    f"row {number}", f"{type(result).__name__} {result!r:.80}, and a dictionary is needed"
+                )
             if set(result) != set(names):
                 raise self._wrong(f"row {number}", f"the columns {sorted(result)}, and before {sorted(names)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from ..step import Step
@@ -53,9 +53,7 @@ class Operations:
             seed: any integer.
             buffer_size: for lazy rows, which cannot be indexed: how many are mixed at a time.
         """
-        return self._operation(
-            "ShuffleStep", "shuffle", name, options, seed=seed, buffer_size=buffer_size, lazy=lazy
-        )
+        return self._operation("ShuffleStep", "shuffle", name, options, seed=seed, buffer_size=buffer_size, lazy=lazy)
 
     def sort(
         self,
@@ -68,7 +66,7 @@ class Operations:
         """The rows ordered by one or more columns; equal rows keep their order."""
         names = [column_names] if isinstance(column_names, str) else list(column_names)
         return self._operation(
-            "SortStep", "sort", name, options, column_names=names, reverse=reverse, null_placement=null_placement
+            "SortStep", "sort", name, options, by=names, descending=reverse, null_placement=null_placement
         )
 
     def reverse(self, name: str | None = None, lazy: bool = True, **options: Any) -> Step:
@@ -129,7 +127,7 @@ class Operations:
         return self._operation(
             "MapStep", "map", name, options,
             function=function, with_indices=with_indices, input_columns=_names(input_columns), batched=batched,
-            batch_size=batch_size, remove_columns=_names(remove_columns) or [], total_num_rows=total_num_rows,
+            batch_size=batch_size, without=_names(remove_columns) or [], total_num_rows=total_num_rows,
             auto_progress=auto_progress, lazy=lazy,
         )  # fmt: skip
 
@@ -152,7 +150,12 @@ class Operations:
         )
 
     def rename_column(
-        self, original_column_name: str, new_column_name: str, name: str | None = None, lazy: bool = True, **options: Any
+        self,
+        original_column_name: str,
+        new_column_name: str,
+        name: str | None = None,
+        lazy: bool = True,
+        **options: Any,
     ) -> Step:
         """One column under another name."""
         return self._operation(
@@ -188,7 +191,7 @@ class Operations:
         from .splitting import splits
 
         sizes = {"train": train_size, "validation": validation_size, "test": test_size}
-        return splits(self, sizes, stratify_by_column, name, options)  # type: ignore[arg-type]
+        return splits(cast("Step", self), sizes, stratify_by_column, name, options)
 
     def shard(
         self, num_shards: int, index: int, contiguous: bool = False, name: str | None = None, **options: Any
@@ -212,37 +215,37 @@ class Operations:
         """The rows as a dict of lists, or a dict of those by split."""
         from ..export import export_to_dict
 
-        return export_to_dict(self, **splits)  # type: ignore[arg-type]
+        return export_to_dict(cast("Step", self), **splits)
 
     def export_to_list(self, **splits: Any) -> Any:
         """The rows as a list of dicts, or a dict of those by split."""
         from ..export import export_to_list
 
-        return export_to_list(self, **splits)  # type: ignore[arg-type]
+        return export_to_list(cast("Step", self), **splits)
 
     def export_to_json(self, path: str, **options: Any) -> Any:
         """Write a JSON Lines file, or with split sizes one for each: `name.train.json`, … Gives what was written."""
         from ..export import export_to_file
 
-        return export_to_file(self, "json", path, **options)  # type: ignore[arg-type]
+        return export_to_file(cast("Step", self), "json", path, **options)
 
     def export_to_csv(self, path: str, sep: str = ",", **options: Any) -> Any:
         """Write a CSV file, or with split sizes one for each. Gives what was written."""
         from ..export import export_to_file
 
-        return export_to_file(self, "csv", path, sep=sep, **options)  # type: ignore[arg-type]
+        return export_to_file(cast("Step", self), "csv", path, sep=sep, **options)
 
     def export_to_parquet(self, path: str, **options: Any) -> Any:
         """Write a Parquet file (zstd), or with split sizes one for each. Gives what was written."""
         from ..export import export_to_file
 
-        return export_to_file(self, "parquet", path, **options)  # type: ignore[arg-type]
+        return export_to_file(cast("Step", self), "parquet", path, **options)
 
     def export_to_hf_dataset(self, path: str, **options: Any) -> Any:
         """Write a folder that `datasets.load_from_disk` reads, with its card; gives the dataset, opened."""
         from ..export import export_to_hf_dataset
 
-        return export_to_hf_dataset(self, path, **options)  # type: ignore[arg-type]
+        return export_to_hf_dataset(cast("Step", self), path, **options)
 
     def publish_to_hf_hub(
         self,
@@ -264,16 +267,18 @@ class Operations:
         """
         from ..publish import publish_dataset
 
-        return publish_dataset(self, repo_id, branch, private, token, is_synthetic, **options)  # type: ignore[arg-type]
+        return publish_dataset(cast("Step", self), repo_id, branch, private, token, is_synthetic, **options)
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
-    def _operation(self, class_name: str, verb: str, name: str | None, options: dict[str, Any], **settings: Any) -> Step:
+    def _operation(
+        self, class_name: str, verb: str, name: str | None, options: dict[str, Any], **settings: Any
+    ) -> Step:
         from .. import step as home
         from .base import operation_options
 
         made = getattr(home, class_name)
-        return made(**operation_options(self, verb, name, options), source=self, **settings)  # type: ignore[arg-type]
+        return made(**operation_options(cast("Step", self), verb, name, options), source=self, **settings)
 
 
 def _names(names: str | Sequence[str] | None) -> list[str] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...datasets import OutputDataset, OutputIterableDataset
+from ...datasets import OutputDataset, OutputIterableDataset, shuffle_indices, sort_indices
 from ...errors import InvalidArgumentError
 from ..fields import runtime
 from .base import Dataset, Operation, of_rows, stored_rows
@@ -35,16 +35,14 @@ class ShuffleStep(Operation):
         source: Any = self.source
         if isinstance(source, OutputDataset) or not self.lazy:
             rows = stored_rows(source)
-            return of_rows(self, rows.select(self._random().permutation(rows.num_rows)), source)
+            return of_rows(self, rows.select(shuffle_indices(rows.num_rows, self.seed or 0)), source)
         return OutputIterableDataset(
             self, self._mixed, total_num_rows=source.num_rows, column_names=source.column_names
         )
 
-    def _random(self) -> np.random.Generator:
-        return np.random.Generator(np.random.PCG64(self.seed or 0))
-
     def _mixed(self) -> Iterator[dict[str, Any]]:
-        random, buffer = self._random(), []
+        random = np.random.Generator(np.random.PCG64(self.seed or 0))
+        buffer: list[dict[str, Any]] = []
         for row in self.source:  # type: ignore[attr-defined]
             if len(buffer) < self.buffer_size:
                 buffer.append(row)
@@ -60,39 +58,22 @@ class SortStep(Operation):
     """The rows ordered by columns; always stored.
 
     Args:
-        column_names: the first decides, the others where it is equal.
-        reverse: from high to low; one value for all columns, or one for each.
+        by: column names; the first decides, the others where it is equal.
+        descending: from high to low; one value for all columns, or one for each.
         null_placement: `"at_end"` or `"at_start"`.
     """
 
-    column_names: list[str]
-    reverse: Any = False  # bool or a list of them
+    by: list[str]
+    descending: Any = False  # bool or a list of them
     null_placement: str = "at_end"
     lazy: bool = runtime(default=False)
 
     def check(self) -> None:
-        self.known_columns(self.column_names)
-        if isinstance(self.reverse, list | tuple) and len(self.reverse) != len(self.column_names):
-            raise InvalidArgumentError(
-                f"Step '{self.name}': reverse has {len(self.reverse)} values for {len(self.column_names)} columns."
-            )
-        if self.null_placement not in ("at_end", "at_start", "last", "first"):
-            raise InvalidArgumentError(
-                f"Step '{self.name}': null_placement is 'at_end' or 'at_start', not {self.null_placement!r}."
-            )
+        self.known_columns(self.by)
         super().check()
 
     def view(self) -> Dataset:
         rows = stored_rows(self.source)
-        return of_rows(self, rows.select(self._order(rows.select_columns(self.column_names).table())), self.source)
-
-    def _order(self, keys: Any) -> np.ndarray[Any, Any]:
-        import pyarrow.compute as pc
-
-        down = self.reverse if isinstance(self.reverse, list | tuple) else [self.reverse] * len(self.column_names)
-        order = [
-            (name, "descending" if reverse else "ascending")
-            for name, reverse in zip(self.column_names, down, strict=True)
-        ]
-        placement = "at_start" if self.null_placement in ("at_start", "first") else "at_end"
-        return pc.sort_indices(keys, sort_keys=order, null_placement=placement).to_numpy()
+        return of_rows(
+            self, rows.select(sort_indices(rows, self.by, self.descending, self.null_placement)), self.source
+        )

@@ -46,7 +46,7 @@ class FilterWithPrompt(InstructionStep):
         super().setup()
         column = self._given_inputs.get("inputs", self._given.get("inputs"))
         owner = getattr(getattr(column, "step", None), "output", None)
-        self._owner = column if owner is None else owner
+        self._owner: Any = column if owner is None else owner
         for name in getattr(self._owner, "column_names", ["inputs"]):
             self.register_output(name)
         self.register_data_card("Citation Information", CITATION)

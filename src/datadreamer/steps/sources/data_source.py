@@ -41,8 +41,6 @@ class DataSource(Source):
     data: Any
     total_num_rows: int | None = runtime(default=None)
     auto_progress: bool = runtime(default=True)
-    save: bool = runtime(default=False)
-    save_writer_batch_size: int | None = runtime(default=None)
 
     def __init__(
         self,
@@ -61,6 +59,10 @@ class DataSource(Source):
     ) -> None:
         self._start(without_self(locals()))
 
+    def setup(self) -> None:
+        self.register_arg("save", required=False, default=False, help="store the rows of a function")
+        self.register_arg("save_writer_batch_size", required=False)
+
     def check(self) -> None:
         self._rows: Any = None
         if isinstance(self.data, LazyRows):
@@ -71,14 +73,15 @@ class DataSource(Source):
 
     @property
     def keeps(self) -> str:  # type: ignore[override]
-        return "view" if callable(self.data) and not self.save else "stored"
+        return "view" if callable(self.data) and not self._args["save"] else "stored"
 
     def content(self) -> Any:
         return {"function": self.data} if callable(self.data) else {"digest": self._rows.digest()}
 
     def identity(self) -> dict[str, Any]:
         settings = super().identity()
-        settings.pop("data")  # counted by content
+        for uncounted in ("data", "save", "save_writer_batch_size"):  # the data is counted by its content
+            settings.pop(uncounted)
         return settings
 
     def expected_rows(self) -> int | None:
@@ -115,7 +118,9 @@ class DataSource(Source):
 def without_self(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a written-out `__init__`, by name."""
     return {
-        **{name: value for name, value in given.items() if name not in ("self", "kwargs", "__class__")},
+        **{
+            name: value for name, value in given.items() if name not in ("self", "kwargs", "config_kwargs", "__class__")
+        },
         **given.get("kwargs", {}),
     }
 
@@ -161,5 +166,3 @@ def _transposed(who: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         shown = ", ".join(f"'{name}' has {count}" for name, count in lengths.items())
         raise InvalidArgumentError(f"{who}: the columns of data have different lengths: {shown} values.")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
