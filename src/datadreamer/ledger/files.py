@@ -27,8 +27,8 @@ class FileDigests:
     """SHA-256 of files by content, and of folders by the names and contents in them.
 
     Args:
-        ledger: where digests are remembered by path, size, modification time and inode (the path as a hash, so that
-            it tells nobody's name); None remembers nothing.
+        ledger: where digests are remembered by path, size, times and inode (the path as a hash, so that it tells
+            nobody's name); None remembers nothing.
     """
 
     def __init__(self, ledger: Ledger | None = None) -> None:
@@ -90,9 +90,9 @@ class FileDigests:
 
 
 def _stamp(path: str) -> tuple[int, ...]:
-    """Size in bytes, modification time in ns, inode, device: what changes when a file does."""
+    """Size in bytes, modification time in ns, inode, device and change time, which no tool can set back."""
     stat = os.stat(path)  # noqa: PTH116
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_dev
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_dev, stat.st_ctime_ns
 
 
 def _sha256(path: str) -> str:
