@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from datadreamer.trainers.job import prepare_job
 from datadreamer.trainers.plan import TrainingPlan, TrainingResult
 from datadreamer.trainers.work import loop, registry
 
+os.environ["OMP_NUM_THREADS"] = "1"  # threads of very small models wait for each other more than they work
 sys.path.insert(0, str(Path(__file__).parent))
 
 import tiny

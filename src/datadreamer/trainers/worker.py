@@ -34,6 +34,7 @@ def main(path: str) -> int:
             lines.write(json.dumps(event, allow_nan=False, default=str) + "\n")
             lines.flush()
 
+    emit({"event": "started", "pid": os.getpid()})
     try:
         return _train(TrainingJob.read(Path(path)), emit, stop)
     except BaseException as error:

@@ -1,5 +1,6 @@
 """What a training tells while it runs: small dictionaries, handed to `emit`.
 
+{"event": "started", "pid": int}           by a worker process, before anything else
 {"event": "log", "level": "info" | "warning", "message": str}
 {"event": "progress", "step": int, "total": int, "epoch": float}
 {"event": "metrics", "step": int, "epoch": float, "loss" | "eval_loss" | …: float}
