@@ -323,7 +323,20 @@ def concat_rows(parts: Sequence[Rows]) -> Rows:
                 f"Dataset {number + 1} of {len(parts)} has a column {extra[0]!r} that the first has not. "
                 "Select or rename columns so that all have the same."
             )
+    _check_features(parts)
     return Rows(columns, sum(part.num_rows for part in parts), first._metadata)
+
+
+def _check_features(parts: Sequence[Rows]) -> None:
+    """Class labels with other names are other labels, though the numbers look alike."""
+    seen: dict[str, Any] = {}
+    for number, part in enumerate(parts):
+        for name, feature in features.features_json(part._metadata).items():
+            if seen.setdefault(name, feature) != feature:
+                raise InvalidArgumentError(
+                    f"Column {name!r} of dataset {number + 1} has other features ({feature}) than before ({seen[name]}). "
+                    "Convert one of them first, for example labels to their names."
+                )
 
 
 def _matching(part: Rows, number: int, first: Rows, name: str) -> Column:

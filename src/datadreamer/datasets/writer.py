@@ -63,6 +63,7 @@ class DatasetWriter:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._step, self._part_bytes, self._clock = step, part_bytes, clock
+        self._buffer_bytes = min(BUFFER_BYTES, part_bytes)
         self._growing = GrowingSchema(step, declared, returned_by)
         self._records: list[PartRecord] = []
         self.rows = self.position = self._marked_rows = 0
@@ -222,7 +223,7 @@ class DatasetWriter:
         first = self.rows - len(cells)
         arrays = [self._growing.convert(n, c, first) for n, c in zip(self._growing.names, columns, strict=True)]
         size = self._push(arrays, len(cells))
-        self._chunk = max(1, min(BUFFER_ROWS, self._chunk * 4, BUFFER_BYTES * len(cells) // (size + 1)))
+        self._chunk = max(1, min(BUFFER_ROWS, self._chunk * 4, self._buffer_bytes * len(cells) // (size + 1)))
         self._cut_if_large()
 
     def _push(self, arrays: list[pa.Array], rows: int) -> int:
@@ -230,7 +231,7 @@ class DatasetWriter:
         self._pending.append(arrays)
         self._pending_rows += rows
         self._pending_bytes += size
-        if self._pending_rows >= BUFFER_ROWS or self._pending_bytes >= BUFFER_BYTES:
+        if self._pending_rows >= BUFFER_ROWS or self._pending_bytes >= self._buffer_bytes:
             self._write_pending()
         return size
 
@@ -287,7 +288,7 @@ class DatasetWriter:
         self._next_cut = self._clock() + self._pause
 
     def _cut_if_large(self) -> None:
-        if self._file is not None and self._file.bytes >= self._part_bytes:
+        if self._pending_bytes + (self._file.bytes if self._file else 0) >= self._part_bytes:
             self._write_pending()
             self._close_part()
 
