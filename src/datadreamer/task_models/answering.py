@@ -122,8 +122,8 @@ class _Run:
                 self._record(keys[place], texts[place], lengths[place], result, started)
             return found
 
-        weight = lengths.__getitem__ if self.ask.sorted else (lambda place: 0)
-        for place, result in zip(places, in_batches(places, weight, answer, self.size), strict=True):
+        outcomes = in_batches(places, lengths.__getitem__, answer, self.size, sort=self.ask.sorted)
+        for place, result in zip(places, outcomes, strict=True):
             if isinstance(result, OutOfMemoryError):
                 raise PermanentModelError(
                     f"{model.display_name}: text {first + place} ({lengths[place]} tokens) does not fit the memory "

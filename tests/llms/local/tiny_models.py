@@ -71,24 +71,6 @@ def save_t5(folder: Path) -> Path:
     return folder
 
 
-def save_classifier(folder: Path, labels: tuple[str, ...] = ("bad", "good", "fine"), multi: bool = False) -> Path:
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    words = tokenizer()
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=64, pad_token_id=0, num_labels=len(labels), initializer_range=0.3,
-        id2label=dict(enumerate(labels)), label2id={label: place for place, label in enumerate(labels)},
-        problem_type="multi_label_classification" if multi else "single_label_classification",
-    )  # fmt: skip
-    BertForSequenceClassification(config).save_pretrained(folder)
-    words.model_max_length = 64
-    words.save_pretrained(folder)
-    return folder
-
-
 def save_lora(folder: Path, base: Path, task: str = "CAUSAL_LM", seed: int = 3) -> Path:
     """A LoRA adapter whose weights are not zero, so it changes what the model says."""
     import torch

@@ -19,47 +19,43 @@ class OutOfMemoryError(Exception):
 
 @dataclass(slots=True)
 class BatchSize:
-    """How many rows to try at once: halved when memory runs out, grown by a quarter after a run of successes.
+    """How many rows to try at once: what is learnt is how much fits, counted as rows times the weight of the heaviest.
 
-    A size that failed is not tried again until `patience` times as many batches have passed as for a first growth,
-    because memory is usually still short.
+    Running out of memory halves what is taken to fit; each run of `patience` batches without trouble adds a quarter,
+    so shorter rows get larger batches at once. An amount that failed is tried again only after `patience` times as
+    many batches, because the memory is usually still as small.
     """
 
-    largest: int
+    largest: int  # rows
     adaptive: bool = True
     patience: int = 8
-    current: int = 0
+    _fits: float | None = None  # None: memory was never short
+    _failed: float | None = None
     _successes: int = 0
-    _failed: int | None = None  # the smallest size that ran out of memory lately
 
-    def __post_init__(self) -> None:
-        self.largest = max(1, self.largest)
-        self.current = self.largest
-
-    def allow(self, rows: int) -> None:
-        """Let batches grow to `rows`; at once, if memory was never short."""
-        if rows > self.largest:
-            if self.current == self.largest and self._failed is None:
-                self.current = rows
-            self.largest = rows
+    def rows(self, heaviest: float) -> int:
+        """Rows for the next batch, of which the heaviest weighs `heaviest`."""
+        if self._fits is None or heaviest <= 0:
+            return max(1, self.largest)
+        return max(1, min(self.largest, int(self._fits / heaviest)))
 
     def succeeded(self) -> None:
-        self._successes += 1
-        if self.current >= self.largest or self._successes < self.patience:
+        """A batch was answered."""
+        if self._fits is None:
             return
-        wanted = min(self.largest, self.current + max(1, self.current // 4))
-        if self._failed is not None and wanted >= self._failed:
-            if self._successes < self.patience**2:
-                return
-            self._failed = None
-        self.current, self._successes = wanted, 0
+        self._successes += 1
+        wanted = self._fits * 1.25
+        again = self._failed is not None and wanted >= self._failed
+        if self._successes >= (self.patience**2 if again else self.patience):
+            self._fits, self._successes = wanted, 0
+            self._failed = None if again else self._failed
 
-    def ran_out(self, tried: int) -> bool:
-        """Shrink after `tried` rows did not fit; False when nothing smaller can be tried."""
-        if not self.adaptive or tried <= 1:
+    def ran_out(self, rows: int, heaviest: float) -> bool:
+        """Learn that `rows` rows did not fit; False when nothing smaller can be tried."""
+        if not self.adaptive or rows <= 1:
             return False
-        self._failed = tried
-        self.current, self._successes = max(1, tried // 2), 0
+        self._failed, self._successes = rows * heaviest, 0
+        self._fits = (rows // 2) * heaviest
         return True
 
 
@@ -89,22 +85,32 @@ def in_batches(
     weight: Callable[[Item], float],
     answer: Callable[[Sequence[Item]], Sequence[Result]],
     size: BatchSize,
+    sort: bool = True,
 ) -> list[Result | OutOfMemoryError]:
-    """`answer` applied to all items in batches of similar weight; results in the order of `items`.
+    """`answer` applied to all items in batches; results in the order of `items`.
 
     An item that does not fit even alone gets an `OutOfMemoryError` in its place; the others go on.
+
+    Args:
+        items: what to answer.
+        weight: of an item: about proportional to the memory it takes.
+        answer: one result per item of a batch.
+        size: learns how much fits.
+        sort: put items of similar weight together, the heaviest first.
     """
-    order = sorted(range(len(items)), key=lambda place: -weight(items[place]))
+    weights = [weight(item) for item in items]
+    order = sorted(range(len(items)), key=lambda place: -weights[place]) if sort else list(range(len(items)))
     results: dict[int, Result | OutOfMemoryError] = {}
     done = 0
     while done < len(order):
-        places = order[done : done + size.current]
+        heaviest = max(weights[place] for place in order[done : done + size.largest])
+        places = order[done : done + size.rows(heaviest)]
         try:
             found = answer([items[place] for place in places])
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            lost = None if size.ran_out(len(places)) else str(error)
+            lost = None if size.ran_out(len(places), heaviest) else str(error)
         else:
             results.update(zip(places, found, strict=True))
             done += len(places)
@@ -112,7 +118,6 @@ def in_batches(
             continue
         free_memory()  # only here: inside the except clause the error's frames still hold the batch's tensors
         if lost is not None:
-            failure = OutOfMemoryError(lost)
-            results.update((place, failure) for place in places)
+            results.update((place, OutOfMemoryError(lost)) for place in places)
             done += len(places)
     return [results[place] for place in range(len(items))]

@@ -195,7 +195,7 @@ class HFModel:
 
     def batch_size(self, rows: int) -> BatchSize:
         """How many of `rows` rows to try at once: what was learnt about the memory stays with the model."""
-        self._live_batch_size.allow(rows)
+        self._live_batch_size.largest = rows
         return self._live_batch_size
 
     def unload(self) -> None:

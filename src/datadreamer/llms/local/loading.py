@@ -105,7 +105,8 @@ def load_model(
             loaded = loaded.to(place)
     if adapter is not None:
         loaded = _with_adapter(loaded, adapter, adapter_kwargs, needed_for)
-    return loaded.eval()
+    with quiet():
+        return loaded.eval()
 
 
 def _with_adapter(model: Any, adapter: Checkpoint, adapter_kwargs: Mapping[str, Any], needed_for: str) -> Any:

@@ -18,8 +18,14 @@ AUTO = "auto"
 
 _SHORT = re.compile(r"\{\{\s*(prompt|system_prompt)\s*\}\}")
 # Some templates put today's date into the system prompt. A prompt that changes overnight cannot be repeated, so they
-# are told the date that the most used of them assumes when it is told none.
-_TEMPLATE_DATE = (2024, 7, 26)
+# are told the date that the most used of them assumes when it is told none. (A macro, because transformers lets no
+# function through to a template.)
+_DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%A": "Friday", "%a": "Fri"}
+_DATE_MACRO = (
+    "{%- macro strftime_now(format) -%}{{ format"
+    + "".join(f" | replace('{code}', '{value}')" for code, value in _DATE.items())
+    + " }}{%- endmacro %}\n"  # transformers trims this line break away with the block
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +60,18 @@ class PromptFormat:
         Raises:
             BadRequestError: the messages do not fit the template.
         """
-        if self.template is None or self.short:
+        template = self.template
+        if template is None or self.short:
             return self._plain(messages, system, tools)
         turns = [{"role": "system", "content": system}] if system is not None else []
         try:
             return tokenizer.apply_chat_template(
                 [*turns, *map(dict, messages)],
-                chat_template=self.template,
+                chat_template=_DATE_MACRO + template if "strftime_now" in template else template,
                 tools=list(tools) if tools else None,
                 tokenize=False,
                 add_generation_prompt=messages[-1].get("role") != "assistant",
                 continue_final_message=messages[-1].get("role") == "assistant",
-                strftime_now=_fixed_date,
                 **(options or {}),
             )
         except Exception as error:  # jinja errors, and whatever a template raises on purpose
@@ -107,9 +113,3 @@ def encode(tokenizer: Any, text: str, formatted: bool, keep_end: bool) -> list[i
     if not keep_end and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id and not formatted:
         ids.pop()  # some tokenizers close what should be continued
     return ids
-
-
-def _fixed_date(pattern: str) -> str:
-    from datetime import date
-
-    return date(*_TEMPLATE_DATE).strftime(pattern)
