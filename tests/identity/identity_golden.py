@@ -1,7 +1,7 @@
 """The golden vectors: expressions and their digests. Standard library only, so that any Python can run it.
 
-    python tests/identity/identity_golden.py            check against tests/golden/identity.json
-    python tests/identity/identity_golden.py --write    write the digests of this code
+python tests/identity/identity_golden.py            check against tests/golden/identity.json
+python tests/identity/identity_golden.py --write    write the digests of this code
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ samples.Cleaner("x")
 samples.Cleaner("x").__call__
 samples.Cleaner.default
 samples.Cleaner.join
-{"type": "custom", "code": samples.LoudCleaner, "settings": {"post": samples.shorten, "n": 3}, "inputs": {"a": "ddc1:00"}}
+{"code": samples.LoudCleaner, "settings": {"post": samples.shorten, "n": 3}, "inputs": {"a": "ddc1:00"}}
 """
 
 

@@ -26,7 +26,7 @@ class Graph:
         known = self._numbers.setdefault(id(value), len(self._nodes))
         if known == len(self._nodes):
             self._nodes.append(value)  # kept alive, so that no other object gets its id
-            self._trails.append([*self._trails[self._current], *trail])
+            self._trails.append([*self._trails[self._current], *filter(None, trail)])
         return known
 
     def walk(self) -> Iterator[tuple[Any, list[str]]]:

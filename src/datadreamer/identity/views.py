@@ -112,8 +112,7 @@ class Viewer:
         nodes = []
         try:
             for node, trail in graph.walk():
-                at = " → ".join(segment for segment in trail if segment)
-                nodes.append({"at": at, "name": node.__qualname__, **self.show_tagged(reduce(node))})
+                nodes.append({"at": " → ".join(trail), "name": node.__qualname__, **self.show_tagged(reduce(node))})
         except Refusal as refusal:
             raise graph.blame(refusal) from refusal.__cause__
         self.graph = None
