@@ -121,6 +121,7 @@ class Server:
         body = await request.read()
         self.requests.append(Seen(body, dict(request.headers), request.path_qs))
         number = len(self.requests) - 1
+        self.current = request
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

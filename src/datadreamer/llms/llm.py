@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import _context
 from ..errors import InvalidArgumentError
 from . import formatting, params
+from .engine.retry import RetryPolicy
 from .types import Failure, Generation, Prompt, Request
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class LLM:
     host: str = ""
     #: most requests in flight of a hosted model, over all callers together
     max_in_flight: int = 256
+    #: bounds of asking again (see `engine/retry.py`)
+    retry_policy: RetryPolicy = RetryPolicy()
 
     _answer: Callable[[Request], Awaitable[Generation]]
     _answer_batch: Callable[[list[Request]], list[Generation | Failure]]

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from ...errors import ModelError, RateLimitError, ServerUnreachableError
 from ..types import Failure, Generation
 from .limiter import Limiter
-from .retry import NEVER, Retry, RetryPolicy
+from .retry import NEVER, Retry
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -42,10 +42,9 @@ class Lane:
 class Desk:
     """See the module."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, cap: int, policy: RetryPolicy | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, cap: int, first_pause: float) -> None:
         self.loop = loop
-        self.limiter = Limiter(cap)
-        self.policy = policy or RetryPolicy()
+        self.limiter = Limiter(cap, first_pause)
         self.common = Lane()  # of calls that come one by one
         self._lanes: deque[Lane] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -170,7 +169,7 @@ class Desk:
             self.limiter.limited(now, epoch, error.retry_after)
         else:
             attempts.transient += 1
-        policy = self.policy if call.llm.retry_on_fail else NEVER
+        policy = call.llm.retry_policy if call.llm.retry_on_fail else NEVER
         decision = policy.decide(error, attempts, now, self.limiter.contacted, self._rng)
         if isinstance(decision, Retry):
             call.book.retried()
@@ -213,7 +212,7 @@ def desk_for(llm: LLM, loop: asyncio.AbstractEventLoop) -> Desk:
         desks, account = _desks.setdefault(loop, {}), llm.account()
         desk = desks.get(account)
         if desk is None:
-            desk = desks[account] = Desk(loop, llm.max_in_flight)
+            desk = desks[account] = Desk(loop, llm.max_in_flight, llm.retry_policy.first_pause)
         elif desk.limiter.cap != llm.max_in_flight:
             desk.limiter.set_cap(llm.max_in_flight)
         return desk

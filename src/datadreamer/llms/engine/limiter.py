@@ -9,7 +9,6 @@ FIRST = 16  # requests in flight before anything is known
 CUT = 0.6  # of what was in flight, after a rate limit
 GAIN = 1.25  # twice as many in flight must bring at least so many times the answers per second
 RETRIAL = 50  # answers per place in flight, after which a doubling that did not pay is tried again
-FIRST_PAUSE = 1.0  # seconds without a Retry-After; doubles while nothing is answered in between
 LONGEST_PAUSE = 60.0
 
 
@@ -18,10 +17,12 @@ class Limiter:
 
     Args:
         cap: most requests in flight, whatever the service allows.
+        first_pause: seconds after a rate limit that names no time; doubles while nothing is answered in between.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, first_pause: float = 1.0) -> None:
         self.cap = cap
+        self.first_pause = first_pause
         self.limit = float(min(FIRST, cap))
         self.in_flight = 0
         self.resume_at = 0.0
@@ -79,7 +80,7 @@ class Limiter:
             self.limit = max(1.0, min(self.limit, float(self.in_flight)) * CUT)
             self._pauses += 1
             if retry_after is None:
-                retry_after = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._pauses - 1))
+                retry_after = min(LONGEST_PAUSE, self.first_pause * 2 ** (self._pauses - 1))
         if retry_after is not None:
             self._pause(now + retry_after)
 

@@ -46,6 +46,7 @@ class RetryPolicy:
     transient_elapsed: float = 300.0
     limited_attempts: int = 100
     limited_elapsed: float = 3600.0
+    first_pause: float = 1.0  # after a rate limit that names no time
     longest_pause: float = 900.0  # a Retry-After above this is a quota, not a rate
 
     def decide(

@@ -70,18 +70,23 @@ class Stream:
 
     # --- the reader's side ------------------------------------------------------------------------------------------
 
+    def _limit(self) -> int:
+        """Draws that can be in flight now."""
+        limit = int(self._desk.limiter.limit)
+        return limit if self._lane.cap is None else min(limit, self._lane.cap)
+
     def _room(self) -> int:
         """Draws that may be handed to the desk now: twice what can be in flight, so that it never runs dry."""
-        limit = int(self._desk.limiter.limit)
-        if self._lane.cap is not None:
-            limit = min(limit, self._lane.cap)
-        return 2 * limit - (self._sent - self._back)
+        return 2 * self._limit() - (self._sent - self._back)
 
     def _wants_more(self) -> bool:
-        if self._source.exhausted or len(self._window) >= self._most:
+        held = len(self._window)
+        if self._source.exhausted or held >= self._most:
             return False
         if self._hits_only:
-            return not self._window  # answers come at the speed of the ledger: no need to read ahead
+            return not held  # answers come at the speed of the ledger: no need to read ahead
+        if held >= 4 * self._limit() and self._ready():
+            return False  # the reader is slower than the service: no answer is asked for long before it is wanted
         return 2 * self._room() >= self._sent - self._back
 
     def _take(self) -> None:
@@ -102,7 +107,7 @@ class Stream:
 
     def _ready(self) -> bool:
         window = self._window
-        return all(window[index].outcome is not None for index in range(self._n))
+        return len(window) >= self._n and all(window[index].outcome is not None for index in range(self._n))
 
     def _wait_for_first(self) -> None:
         while not self._ready():
