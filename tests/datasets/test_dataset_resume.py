@@ -1,6 +1,5 @@
 """A killed writer leaves whole parts; the next try knows rows and position, and goes on."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -83,7 +82,7 @@ def test_a_damaged_part_and_all_after_it_are_made_again(tmp_path):
     (tmp_path / "part-00001.arrow").write_bytes(b"torn")
     again = DatasetWriter(tmp_path, resume=True)
     assert (again.rows, again.position) == (1, 1)
-    assert sorted(os.listdir(tmp_path)) == ["part-00000.arrow", "part-00000.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-00000.arrow", "part-00000.json"]
 
 
 def test_types_widen_over_a_resume(tmp_path):
@@ -113,4 +112,4 @@ def test_finished_parts_can_be_finished_again(tmp_path):
 def test_an_abandoned_writer_leaves_no_half_part(tmp_path):
     with DatasetWriter(tmp_path) as writer:
         writer.append_columns({"text": ["x" * 1000] * 20_000})
-    assert [name for name in os.listdir(tmp_path) if "tmp" in name] == []
+    assert not [path for path in tmp_path.iterdir() if "tmp" in path.name]

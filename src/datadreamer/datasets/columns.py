@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from .arrays import array
 from .convert import cast
 
 
@@ -182,8 +183,8 @@ class ConcatColumn(Column):
 
 def _take_chunks(chunks: Sequence[pa.Array], offsets: np.ndarray, indices: np.ndarray, type: pa.DataType) -> pa.Array:
     if len(chunks) == 1:
-        return chunks[0].take(pa.array(indices))
-    return _take_parts(lambda number, at: chunks[number].take(pa.array(at)), offsets, indices, type)
+        return chunks[0].take(array(indices))
+    return _take_parts(lambda number, at: chunks[number].take(array(at)), offsets, indices, type)
 
 
 def _take_parts(
@@ -191,7 +192,7 @@ def _take_parts(
 ) -> pa.Array:
     """Take from each piece what lies in it, then put the rows in order: text over 2 GiB never has to be joined."""
     if not len(indices):
-        return pa.array([], type)
+        return pa.nulls(0, type)
     numbers = np.searchsorted(offsets, indices, side="right") - 1
     order = np.argsort(numbers, kind="stable")
     present, starts = np.unique(numbers[order], return_index=True)
@@ -205,4 +206,4 @@ def _take_parts(
     joined = pa.concat_arrays(pieces)
     back = np.empty(len(indices), np.int64)
     back[order] = np.arange(len(indices))
-    return joined.take(pa.array(back))
+    return joined.take(array(back))

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from .arrays import array
 from .types import IMAGE, is_list, type_name
 
 MAX_FIELDS = 1_000
@@ -151,7 +152,7 @@ def _not_storable(index: int, value: Any) -> CellError:
 
 def _strings(values: Sequence[Any], types: set[type]) -> pa.Array:
     try:
-        return pa.array(values, pa.string())
+        return array(values, pa.string())
     except UnicodeEncodeError:
         index = next(i for i, value in enumerate(values) if value is not None and not _encodable(value))
         raise CellError(
@@ -175,7 +176,7 @@ def _integers(values: Sequence[Any], types: set[type]) -> pa.Array:
     if len(types) == 1 and issubclass(only := next(iter(types)), np.integer):
         target = pa.from_numpy_dtype(np.dtype(only))
     try:
-        return pa.array(values, target)
+        return array(values, target)
     except (OverflowError, pa.ArrowInvalid):
         index = next(i for i, value in enumerate(values) if value is not None and not -(2**63) <= value < 2**63)
         raise CellError(
@@ -188,7 +189,7 @@ def _floats(values: Sequence[Any], types: set[type]) -> pa.Array:
     if len(types) == 1 and issubclass(only := next(iter(types)), np.floating):
         target = pa.from_numpy_dtype(np.dtype(only)) if np.dtype(only).itemsize <= 8 else target
     try:
-        return pa.array(values, target)
+        return array(values, target)
     except (pa.ArrowInvalid, OverflowError):
         index = next(i for i, v in enumerate(values) if kind_of(type(v)) == "int" and float(v) != v)
         raise CellError(
@@ -199,7 +200,7 @@ def _floats(values: Sequence[Any], types: set[type]) -> pa.Array:
 def _bytes(values: Sequence[Any], types: set[type]) -> pa.Array:
     if types != {bytes}:
         values = [None if value is None else bytes(value) for value in values]
-    return pa.array(values, pa.binary())
+    return array(values, pa.binary())
 
 
 def _datetimes(values: Sequence[Any], types: set[type]) -> pa.Array:
@@ -242,14 +243,14 @@ def _lists(values: Sequence[Any], types: set[type]) -> pa.Array:
 
 def _list_array(offsets: np.ndarray, child: pa.Array, mask: pa.Array | None) -> pa.Array:
     if offsets[-1] >= 2**31:
-        return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), child, mask=mask)
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), child, mask=mask)
+        return pa.LargeListArray.from_arrays(array(offsets.astype(np.int64)), child, mask=mask)
+    return pa.ListArray.from_arrays(array(offsets.astype(np.int32)), child, mask=mask)
 
 
 def _null_mask(values: Sequence[Any]) -> pa.Array | None:
     if None not in values:
         return None
-    return pa.array([value is None for value in values], pa.bool_())
+    return array([value is None for value in values], pa.bool_())
 
 
 def _arrays(values: Sequence[Any], types: set[type]) -> pa.Array:
@@ -262,7 +263,7 @@ def _arrays(values: Sequence[Any], types: set[type]) -> pa.Array:
     if ranks == {1} and len(dtypes) == 1 and given[0].dtype.kind in "iufb":
         lengths = [0 if array is None else len(array) for array in arrays]
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        mask = pa.array([array is None for array in arrays]) if len(given) < len(arrays) else None
+        mask = array([one is None for one in arrays], pa.bool_()) if len(given) < len(arrays) else None
         return _list_array(offsets, pa.array(np.concatenate(given)), mask)
     if 0 in ranks:
         index = next(i for i, array in enumerate(arrays) if array is not None and array.ndim == 0)
@@ -351,7 +352,7 @@ def _numpy_time(value: Any) -> Any:
 
 
 def _bools(values: Sequence[Any], types: set[type]) -> pa.Array:
-    return pa.array(values, pa.bool_())
+    return array(values, pa.bool_())
 
 
 def _other(values: Sequence[Any], types: set[type]) -> pa.Array:

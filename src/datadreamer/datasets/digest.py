@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from .arrays import array as array_of
+
 BLOCK_ROWS = 65_536
 PREFIX = "ddc1:"
 
@@ -220,7 +222,7 @@ class _List(_Node):
             lengths = np.full(len(array), array.type.list_size, "<i8")
             if mask is not None:
                 lengths[~mask] = 0
-                array = array.filter(pa.array(mask))
+                array = array.filter(array_of(mask.tolist(), pa.bool_()))
         else:
             lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
         self.lengths.update(np.ascontiguousarray(lengths).data)

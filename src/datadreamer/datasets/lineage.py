@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from .arrays import array
 from .convert import cast
 from .info import PartInfo
 from .parts import read_stream
@@ -65,13 +67,22 @@ class _Growing:
 class _Parents(_Growing):
     def _typed(self, values: list[Any]) -> pa.Array:
         if all(value is None or not isinstance(value, (list, tuple)) for value in values):
-            return pa.array(values, ONE_PARENT)
+            return array(values, ONE_PARENT)
         return pa.array([v if v is None or isinstance(v, (list, tuple)) else [v] for v in values], MANY_PARENTS)
 
 
 class _Calls(_Growing):
     def _typed(self, values: list[Any]) -> pa.Array:
-        return pa.array(values, CALLS)
+        return _keys(values)
+
+
+def _keys(values: Sequence[Sequence[bytes] | None]) -> pa.Array:
+    """Lists of request keys as an Arrow array; one key a row, the common case, without a Python object per cell."""
+    if any(keys is None or len(keys) != 1 for keys in values):
+        return pa.array([keys if keys is None else list(keys) for keys in values], CALLS)
+    joined = pa.py_buffer(b"".join(keys[0] for keys in values if keys))
+    each = pa.Array.from_buffers(pa.binary(32), len(values), [None, joined])
+    return pa.ListArray.from_arrays(array(np.arange(len(values) + 1, dtype=np.int32)), each).cast(CALLS)
 
 
 class LineageBuffer:
@@ -96,7 +107,7 @@ class LineageBuffer:
             self._parents.extend(_same_length(_parent_array(parents), rows, "parents"))
         if calls is not None:
             self._calls.pad(at)
-            self._calls.extend(_same_length(pa.array([list(keys) for keys in calls], CALLS), rows, "calls"))
+            self._calls.extend(_same_length(_keys(calls), rows, "calls"))
 
     def table(self, rows: int) -> pa.Table | None:
         """The lineage of the part's `rows` rows, or None where there is nothing to say."""
@@ -122,7 +133,7 @@ def _parent_array(parents: Any) -> pa.Array:
     if isinstance(parents, pa.Array):
         return parents.cast(ONE_PARENT) if pa.types.is_integer(parents.type) else parents.cast(MANY_PARENTS)
     if hasattr(parents, "dtype") and parents.dtype.kind in "iu":
-        return pa.array(parents.astype("int64", copy=False))
+        return array(parents.astype("int64", copy=False))
     return _Parents()._typed([p if p is None else _plain_parents(p) for p in parents])
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from ..errors import InvalidArgumentError, InvalidTypeError
+from .arrays import array
 from .rows import Rows, concat_rows, zip_rows
 from .types import is_list, type_name
 
@@ -68,7 +69,7 @@ def sort_indices(
     order = np.arange(rows.num_rows)
     for name, down, placement in reversed(list(zip(names, descending, placements, strict=True))):
         # one stable sort per key, the last key first: older Arrow takes one null placement for all keys
-        column = keys.column(name) if name == names[-1] else keys.column(name).take(pa.array(order))
+        column = keys.column(name) if name == names[-1] else keys.column(name).take(array(order))
         order = order[_order(column, "descending" if down else "ascending", placement)]
     return order
 

@@ -334,8 +334,8 @@ def _check_features(parts: Sequence[Rows]) -> None:
         for name, feature in features.features_json(part._metadata).items():
             if seen.setdefault(name, feature) != feature:
                 raise InvalidArgumentError(
-                    f"Column {name!r} of dataset {number + 1} has other features ({feature}) than before ({seen[name]}). "
-                    "Convert one of them first, for example labels to their names."
+                    f"Column {name!r} of dataset {number + 1} has other features ({feature}) than before "
+                    f"({seen[name]}). Convert one of them first, for example labels to their names."
                 )
 
 

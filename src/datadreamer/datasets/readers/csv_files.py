@@ -26,7 +26,7 @@ from ...errors import InvalidArgumentError, SourceError, nearest
 from ..types import parse_type, type_name
 from .files import open_text
 from .infer_text import TextColumn, to_type
-from .two_pass import Piece, TwoPass
+from .two_pass import KEEP_BYTES, Piece, TwoPass
 
 OPTIONS: dict[str, Any] = {
     "sep": ",",
@@ -48,8 +48,8 @@ _OTHER_SEPARATORS = (";", "\t", "|", ",")
 
 
 class CSVReader(TwoPass):
-    def __init__(self, files: Sequence[Path], options: Mapping[str, Any]) -> None:
-        super().__init__()
+    def __init__(self, files: Sequence[Path], options: Mapping[str, Any], keep_bytes: int = KEEP_BYTES) -> None:
+        super().__init__(keep_bytes)
         self._files, self._options = files, options
         self._format = _format(options)
         self._header = _has_header(options)

@@ -67,7 +67,7 @@ class JSONReader(TwoPass):
             yield from _in_document(file, self._options)
             return
         with open_text(file, self._options["encoding"]) as text:
-            yield from _in_list(file, text) if form == "list" else _in_lines(file, text)
+            yield from elements(file, text) if form == "list" else _in_lines(file, text)
 
     def _batch(self, file: Path, chunk: list[Numbered]) -> pa.RecordBatch:
         names = list(dict.fromkeys(name for _, row in chunk for name in row))
@@ -260,9 +260,9 @@ def type_of(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _in_list(file: Path, text: TextIO) -> Iterator[Numbered]:
+def elements(file: Path, text: TextIO, chunk: int = _CHUNK) -> Iterator[Numbered]:
     """The elements of one top-level list, decoded one by one from a window of the text."""
-    window = _Window(file, text)
+    window = _Window(file, text, chunk)
     window.skip_space()
     window.at += 1  # the opening bracket
     window.skip_space()
@@ -284,10 +284,11 @@ def _in_list(file: Path, text: TextIO) -> Iterator[Numbered]:
 
 
 class _Window:
-    def __init__(self, file: Path, text: TextIO) -> None:
-        self._file, self._text = file, text
+    """A stretch of text that moves over the file; positions are within the stretch, lines within the file."""
+
+    def __init__(self, file: Path, text: TextIO, chunk: int) -> None:
+        self._file, self._text, self._chunk = file, text, chunk
         self._buffer, self.at, self._done = "", 0, False
-        self._lines_gone = 0
         self._decoder = json.JSONDecoder()
         self._counted = 0  # how far line breaks of the buffer were counted
         self._counted_lines = 0
@@ -302,7 +303,7 @@ class _Window:
         if self._done:
             return False
         _ = self.line
-        piece = self._text.read(max(_CHUNK, len(self._buffer) - self.at))
+        piece = self._text.read(max(self._chunk, len(self._buffer) - self.at))
         if not piece:
             self._done = True
             return False

@@ -29,7 +29,13 @@ def settle(kind: str, known: Mapping[str, Any], aliases: Mapping[str, str], give
 
 def canonical(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as JSON-able values: types by their text, tuples as lists."""
-    return {name: _plain(value) for name, value in sorted(options.items())}
+    return {name: _plain(_types(value) if name == "column_types" else value) for name, value in sorted(options.items())}
+
+
+def _types(declared: Mapping[str, Any] | None) -> dict[str, str]:
+    from ..types import parse_type
+
+    return {name: str(parse_type(type_)) for name, type_ in (declared or {}).items()}
 
 
 def _plain(value: Any) -> Any:
@@ -37,8 +43,4 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    from ..types import parse_type
-
-    return str(parse_type(value))
+    return value

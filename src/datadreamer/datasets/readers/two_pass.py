@@ -26,7 +26,8 @@ class Piece:
 class TwoPass:
     """A reader that settles its schema in a first pass. Subclasses say how to read, look, and finish a piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:
+        self._keep_bytes = keep_bytes
         self._schema: pa.Schema | None = None
         self._kept: list[Piece] | None = []
 
@@ -55,7 +56,7 @@ class TwoPass:
                 size += piece.batch.nbytes
                 if self._kept is not None:
                     self._kept.append(piece)
-                    if size > KEEP_BYTES:
+                    if size > self._keep_bytes:
                         self._kept = None
             self._schema = self.settle()
         return self._schema
