@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from .. import __version__, cards
 from ..cards import StepRecord, TrainerRecord  # the rest loads when something is written
 from ..errors import DataDreamerError
@@ -22,6 +24,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("datadreamer.engine")
 
 RECORD, PAGE = "datadreamer.json", "README.md"
+
+
+class _Entry(msgspec.Struct):
+    name: str = ""
+    key: str = ""
+    label: str = ""
+    status: str = ""
+
+
+class _Known(msgspec.Struct):
+    """As much of `datadreamer.json` as tells whether it speaks of these results."""
+
+    session: _Entry = _Entry()
+    steps: list[_Entry] = []
+    trainers: list[_Entry] = []
 
 
 class Book:
@@ -163,13 +180,13 @@ class Book:
     def _stale(self) -> bool:
         """Whether the record on disk is of another set of results than this session's."""
         try:
-            known = cards.read_run(self.workspace.store.folder / RECORD)
-        except (DataDreamerError, OSError):
+            content = (self.workspace.store.folder / RECORD).read_bytes()
+            known = msgspec.json.decode(content, type=_Known)  # a glance: a rerun has no time for the whole of it
+        except (OSError, msgspec.DecodeError):
             return True
-        there: list[StepRecord | TrainerRecord] = [*known.steps, *known.trainers]
-        on_disk = {(record.name, record.key) for record in there if record.label}
+        on_disk = {(record.name, record.key) for record in (*known.steps, *known.trainers) if record.label}
         here = {(record.name, record.key) for record in self.records.values() if record.label}
-        return on_disk != here or (known.session is not None and known.session.status != "finished")
+        return on_disk != here or known.session.status != "finished"
 
     def _write_cards(self, record: StepRecord | TrainerRecord) -> None:
         if self.workspace.in_memory:

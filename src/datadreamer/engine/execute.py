@@ -14,7 +14,14 @@ from typing import Any
 
 from .. import _context, _loop
 from ..datasets import DatasetInfo, DatasetWriter
-from ..errors import DataDreamerError, PermanentModelError, StepError, StepOutputError, TooManyFailuresError
+from ..errors import (
+    BadRequestError,
+    DataDreamerError,
+    PermanentModelError,
+    StepError,
+    StepOutputError,
+    TooManyFailuresError,
+)
 from ..steps.rows import Chunk, Filtered, Loss, Row, Tally
 from ..steps.step import Step
 from .rows import Piece, pieces
@@ -52,6 +59,7 @@ def execute(
     writer: DatasetWriter,
     record_loss: Callable[[Loss], None],
     report: Callable[[int], None],
+    lost_before: dict[str, int],
 ) -> tuple[DatasetInfo, Tally]:
     """Run `step` and write what comes out.
 
@@ -60,13 +68,14 @@ def execute(
         writer: where rows go; it may hold rows of an earlier try.
         record_loss: called for every input row that gives no row for a reason.
         report: called with the number of input rows that are done.
+        lost_before: rows that failed in the earlier try, by reason.
 
     Raises:
         StepOutputError: something came out that is not rows.
         TooManyFailuresError: more rows failed than the step's policy allows.
     """
     row_wise = _processes(step)
-    tally = Tally(consumed=writer.position if row_wise else 0, written=writer.rows)
+    tally = Tally(consumed=writer.position if row_wise else 0, written=writer.rows, failed=dict(lost_before))
     check_lengths(step)
     stream = _process_rows(step, tally.consumed) if row_wise else pieces(step, step.run())
     policy = _Policy(step, input_rows(step))
@@ -158,7 +167,7 @@ class _Policy:
         )
 
 
-# --- process(): one row at a time --------------------------------------------------------------------------------------
+# --- process(): one row at a time -------------------------------------------------------------------------------------
 
 
 def _process_rows(step: Step, start: int) -> Iterator[Any]:
@@ -266,21 +275,13 @@ class _Outcome:
         return row
 
     def failed(self, position: int, error: Exception) -> Loss:
-        if isinstance(error, PermanentModelError | StepOutputError):
-            if not getattr(error, "of_one_row", False) and not _concerns_one_row(error):
-                raise error  # wrong key, wrong model, wrong shape: the next row would fail alike
-        reason = getattr(error, "reason", None) or type(error).__name__
-        return Loss(position, reason, _message(error))
+        if isinstance(error, PermanentModelError | StepOutputError) and not isinstance(error, BadRequestError):
+            raise error  # wrong key, wrong model, wrong shape: the next row would fail alike
+        return Loss(position, type(error).__name__, _message(error))
 
 
 def _rows_in(result: list[Any]) -> bool:
     return bool(result) and isinstance(result[0], dict | Row)
-
-
-def _concerns_one_row(error: Exception) -> bool:
-    from ..errors import BadRequestError
-
-    return isinstance(error, BadRequestError)
 
 
 def _message(error: Exception) -> str:

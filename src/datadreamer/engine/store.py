@@ -95,7 +95,7 @@ class Store:
                 _replace(item, target / item.name)
             shutil.rmtree(work, ignore_errors=True)
         else:
-            os.replace(work, target)
+            work.replace(target)
         return target
 
     def set_aside(self, label: str, key: str | None) -> None:
@@ -108,7 +108,7 @@ class Store:
         backup.mkdir(parents=True)
         own = [item for item in target.iterdir() if not _has_record(item)]
         for item in sorted(own, key=lambda item: item.name in RECORDS):  # the record last: what has one is whole
-            os.replace(item, backup / item.name)
+            item.replace(backup / item.name)
 
     def link(self, source: Path, label: str) -> Path:
         """The same result under another label, without copying its bytes where the file system can link them."""
@@ -149,7 +149,7 @@ def _children(folder: str, names: list[str]) -> list[str]:
 def _replace(source: Path, target: Path) -> None:
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
-    os.replace(source, target)
+    source.replace(target)
 
 
 def _link(source: str, target: str) -> None:

@@ -50,7 +50,7 @@ class Workspace:
 
     @classmethod
     def open(cls, folder: Path | None, wait: bool) -> Workspace:
-        """Prepare and lock the folder, and open its ledger; in memory, a temporary folder and a ledger without a file."""
+        """Prepare and lock the folder, and open its ledger; in memory, a temporary folder and no ledger file."""
         if folder is None:
             temporary = tempfile.TemporaryDirectory(prefix="datadreamer-", ignore_cleanup_errors=True)
             store = Store(Path(temporary.name))
@@ -150,7 +150,6 @@ class Workspace:
             f"Step '{step.name}'", input_rows(step) or step.expected_rows(), scope.stats, step.progress_interval
         )
         step._bar = progress  # type: ignore[attr-defined]
-        self.ledger.clear_losses(prints.key)
         self.ledger.put_step(
             StepEvent(step=step.name, kind="started", fingerprint=prints.key, view=redactor().json(prints.view))
         )
@@ -162,9 +161,11 @@ class Workspace:
 
         try:
             with _context.running(scope), self._writer(step, work) as writer:
-                if writer.rows:
-                    logger.info("Step '%s' goes on behind row %s.", step.name, f"{writer.rows:,}")
-                info, tally = execute(step, writer, lose, progress.update)
+                if writer.position:
+                    logger.info("Step '%s' goes on behind input row %s.", step.name, f"{writer.position:,}")
+                self.ledger.clear_losses(prints.key, from_row=writer.position)
+                lost_before = self.ledger.count_losses(prints.key)
+                info, tally = execute(step, writer, lose, progress.update, lost_before)
         except BaseException as error:
             self._failed(step, prints, error)
             raise

@@ -22,7 +22,7 @@ class Row:
 class Chunk:
     """Many rows as columns. `columns` is a dict of lists or an Arrow record batch; `parents` one position per row.
 
-    `consumed` counts the input rows that this chunk accounts for; `filtered` those of them that were dropped on purpose.
+    `consumed` counts the input rows that this chunk accounts for, `filtered` those of them dropped on purpose.
     """
 
     columns: Any

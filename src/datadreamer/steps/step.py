@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
@@ -93,18 +94,19 @@ class Step(_Declared, Operations):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in cls.__dict__.get("__annotations__", {}):
+        for name in inspect.get_annotations(cls):
             if callable(getattr(Step, name, None)):
                 raise AttributeError(
-                    f"{cls.__name__} declares a field '{name}', which would hide the method {name}() that every step has. "
+                    f"{cls.__name__} declares a field '{name}', which would hide the method {name}() of every step. "
                     "Choose another name."
                 )
-        if "__init__" in cls.__dict__ and not cls.__module__.startswith("datadreamer."):
-            if not any("__init__" in base.__dict__ for base in cls.__mro__[1:-1] if base is not Step):
-                raise AttributeError(
-                    f"{cls.__name__} overrides __init__, which a step may not: declare fields in the class body, "
-                    "or register them in setup()."
-                )
+        ours = cls.__module__.startswith("datadreamer.")
+        with_own = [base for base in cls.__mro__ if "__init__" in base.__dict__ and base not in (Step, object)]
+        if not ours and with_own == [cls]:
+            raise AttributeError(
+                f"{cls.__name__} overrides __init__, which a step may not: declare fields in the class body, "
+                "or register them in setup()."
+            )
 
     if not TYPE_CHECKING:  # for type checkers the signature comes from the declared fields
 
@@ -252,8 +254,8 @@ class Step(_Declared, Operations):
     def pickle(self, value: Any, *args: Any, **kwargs: Any) -> bytes:
         """Refused: a result that holds pickles would run code on the machine of whoever opens it."""
         raise InvalidArgumentError(
-            "Nothing is pickled: whoever opened the result would run its code. Return JSON values, NumPy arrays, images "
-            "or bytes instead; for other files, write them to get_run_output_folder_path()."
+            "Nothing is pickled: whoever opened the result would run its code. Return JSON values, NumPy arrays, "
+            "images or bytes instead; for other files, write them to get_run_output_folder_path()."
         )
 
     unpickle = pickle

@@ -22,6 +22,7 @@ import datadreamer
 
 from ...errors import InvalidArgumentError, InvalidTypeError, TrainingError
 from ...trainers.job import TrainingJob
+from ...trainers.work.checkpoints import MARKER, step_of
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
@@ -76,6 +77,13 @@ def _listen(job: TrainingJob, process: subprocess.Popen[bytes], on_event: OnEven
     while True:
         try:
             event = events.get(timeout=wait)
+            if event is None or event["event"] == "stopped":
+                break
+            if event["event"] == "result" and interrupted is None:
+                return dict(event["result"])
+            if event["event"] == "error":
+                raise _failure(job, event) from interrupted
+            on_event(event)
         except queue.Empty:
             break  # asked to stop, and it did not
         except (KeyboardInterrupt, SystemExit) as error:
@@ -84,14 +92,6 @@ def _listen(job: TrainingJob, process: subprocess.Popen[bytes], on_event: OnEven
             interrupted, wait = error, STOP_SECONDS
             _ask_to_stop(process)
             on_event({"event": "log", "level": "warning", "message": "Stopping: saving a checkpoint first."})
-            continue
-        if event is None or event["event"] == "stopped":
-            break
-        if event["event"] == "result":
-            return dict(event["result"])
-        if event["event"] == "error":
-            raise _failure(job, event) from interrupted
-        on_event(event)
     if interrupted is not None:
         raise interrupted
     raise _death(job, process)
@@ -186,7 +186,7 @@ def _last_lines(job: TrainingJob) -> str:
 
 
 def _how_to_go_on(job: TrainingJob) -> str:
-    steps = [int(folder.name.rpartition("-")[2]) for folder in job.checkpoints.glob("checkpoint-*/whole.json/..")]
+    steps = [step_of(marker.parent) for marker in job.checkpoints.glob(f"checkpoint-*/{MARKER}")]
     if not steps:
         return "No checkpoint was saved yet: running the script again starts the training anew."
     return f"Run the script again to go on from the checkpoint of step {max(steps)}."

@@ -68,7 +68,8 @@ class Operation(Step):
         for name in names:
             if name not in have:
                 raise InvalidArgumentError(
-                    f"Step '{self.name}': there is no column '{name}' in '{_name_of(self.source)}'. {nearest(name, have)}"
+                    f"Step '{self.name}': there is no column '{name}' in '{_name_of(self.source)}'. "
+                    f"{nearest(name, have)}"
                 )
 
 

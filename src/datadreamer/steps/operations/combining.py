@@ -8,7 +8,7 @@ from typing import Any
 
 from ...datasets import OutputDataset, OutputIterableDataset, concat_rows, zip_rows
 from ...errors import InvalidArgumentError, InvalidTypeError
-from ..fields import Field
+from ..fields import Field, setting
 from ..step import Step
 from .base import Dataset, Operation, of_rows, operation_options
 
@@ -16,7 +16,7 @@ from .base import Dataset, Operation, of_rows, operation_options
 class _Several(Operation):
     """An operation on several results; `source` is the first of them, the others are inputs of their own."""
 
-    others: list[Any] = []
+    others: list[Any] = setting(default_factory=list)
 
     def setup(self) -> None:
         self._rest = [getattr(other, "output", other) for other in self._given.pop("others", [])]

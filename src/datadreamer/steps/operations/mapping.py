@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ...datasets import OutputDataset, OutputIterableDataset
 from ...errors import InvalidArgumentError, StepError, StepOutputError
-from ..fields import runtime
+from ..fields import runtime, setting
 from ..rows import Chunk
 from .base import Dataset, Operation
 
@@ -107,7 +107,7 @@ class MapStep(_FunctionStep):
         without: columns of the source that are left out.
     """
 
-    without: list[str] = []
+    without: list[str] = setting(default_factory=list)
 
     origins: ClassVar[Mapping[str, str]] = {"*": "computed:source"}
 

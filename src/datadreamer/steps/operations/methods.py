@@ -21,8 +21,8 @@ class Operations:
     """What can be done with a step's result.
 
     All operations take `name` (`"<step> (<operation>)"` when None), `progress_interval`, `force`, `writer_batch_size`,
-    `save_num_proc`, `save_num_shards` and `background`. `lazy=True` makes a view: nothing is copied, and what a function
-    computes is computed when it is read. `lazy=False` stores the rows.
+    `save_num_proc`, `save_num_shards` and `background`. `lazy=True` makes a view: nothing is copied, and what a
+    function computes is computed when it is read. `lazy=False` stores the rows.
     """
 
     # --- rows ---------------------------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ def _combinations(who: str, attributes: Any) -> list[dict[str, Any]]:
             raise InvalidArgumentError(f"{who}: every combination in attributes must have the same names.")
     else:
         raise InvalidTypeError(
-            f"{who}: attributes must be a dictionary of lists or a list of dictionaries, not {type(attributes).__name__}."
+            f"{who}: attributes must be a dictionary of lists or a list of dictionaries, "
+            f"not {type(attributes).__name__}."
         )
     if not found or not found[0]:
         raise InvalidArgumentError(f"{who}: attributes are empty: give at least one value for at least one attribute.")

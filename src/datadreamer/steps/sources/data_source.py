@@ -96,7 +96,8 @@ class DataSource(Source):
         for row in self.data():
             if not isinstance(row, Mapping):
                 raise InvalidTypeError(
-                    f"Step '{self.name}': the function must give rows as dictionaries, not {type(row).__name__} {row!r:.80}."
+                    f"Step '{self.name}': the function must give rows as dictionaries, "
+                    f"not {type(row).__name__} {row!r:.80}."
                 )
             yield dict(row)
 
@@ -154,8 +155,8 @@ def _rows(who: str, data: Any) -> Any:
         return as_rows(getattr(data, "output", data))
     except ValueError:
         raise InvalidTypeError(
-            f"{who}: data must be a dict of lists, a list of dicts, a Hugging Face Dataset, an Arrow table, a data frame "
-            f"or a generator function, not {type(data).__name__}."
+            f"{who}: data must be a dict of lists, a list of dicts, a Hugging Face Dataset, an Arrow table, "
+            f"a data frame or a generator function, not {type(data).__name__}."
         ) from None
 
 
