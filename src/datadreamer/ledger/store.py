@@ -26,6 +26,12 @@ _PUT_MEMO = "INSERT OR REPLACE INTO memo (kind, key, value)"
 _KEYS_PER_QUERY = 256
 _PAGE_ROWS = 256
 
+
+@functools.cache  # as many as _KEYS_PER_QUERY; SQLite's prepared statement is found again by the same string
+def _get_calls(keys: int) -> str:
+    return f"SELECT {rows.CALL_COLUMNS} FROM calls WHERE key IN ({','.join('?' * keys)})"
+
+
 _open_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
 _parents_connections: list[Any] = []  # in a forked child: never used and never closed, as SQLite asks
 
@@ -121,11 +127,7 @@ class Ledger:
         found, missing = self._pending_calls(keys)
         for start in range(0, len(missing), _KEYS_PER_QUERY):
             chunk = missing[start : start + _KEYS_PER_QUERY]
-            marks = ",".join("?" * len(chunk))
-            found.update(
-                rows.call_of(row)
-                for row in self._query(f"SELECT {rows.CALL_COLUMNS} FROM calls WHERE key IN ({marks})", chunk)
-            )
+            found.update(map(rows.call_of, self._query(_get_calls(len(chunk)), chunk)))
         if self._shared and len(found) < len(keys):
             found.update(self._shared_calls([key for key in missing if key not in found]))
         return found
@@ -319,7 +321,8 @@ class Ledger:
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._read_lock:
-            self._check()
+            if self._closed:
+                self._check()
             try:
                 return self._reading().execute(sql, values).fetchall()
             except sqlite3.Error as error:
