@@ -26,7 +26,7 @@ logger = logging.getLogger("datadreamer.engine")
 RECORD, PAGE = "datadreamer.json", "README.md"
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, frozen=True):
     name: str = ""
     key: str = ""
     label: str = ""
