@@ -227,6 +227,8 @@ class LLM:
         return None
 
     def _prompt_room(self, max_new_tokens: int) -> int | None:
+        if type(self).get_max_context_length is not LLM.get_max_context_length:  # written as published
+            return self.get_max_context_length(max_new_tokens)
         length = self._context_length()
         return None if length is None else max(0, length - max_new_tokens)
 
