@@ -28,14 +28,17 @@ class TrainingSession:
 
     in_memory = False
     ledger = None
+    only_plan = False  # True: keep the plan and train nothing
 
     def __init__(self, folder: Path, in_worker: bool) -> None:
         self.folder, self.in_worker = folder, in_worker
         self.events: list[dict[str, Any]] = []
         self.plans: list[TrainingPlan] = []
 
-    def run_trainer(self, trainer: Any, plan: TrainingPlan) -> TrainingResult:
+    def run_trainer(self, trainer: Any, plan: TrainingPlan) -> TrainingResult | None:
         self.plans.append(plan)
+        if self.only_plan:
+            return None
         trainer.folder = self.folder / trainer.name
         job = prepare_job(trainer.name, plan, trainer.folder)
         if self.in_worker or plan.callables:

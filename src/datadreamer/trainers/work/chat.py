@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InvalidArgumentError
+from ...llms.local.templates import PromptFormat
 
 _SENTINEL = "datadreamer-answer"
 _PLACE = re.compile(r"\{\{\s*(prompt|system_prompt)\s*\}\}")
@@ -55,11 +56,9 @@ def use_template(tokenizer: Any, chat_prompt_template: str | None, system_prompt
     if chat_prompt_template is None:
         return None
     if chat_prompt_template != "auto":
-        is_jinja = "{%" in chat_prompt_template
         bos = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
-        tokenizer.chat_template = (
-            chat_prompt_template if is_jinja else to_jinja(chat_prompt_template, system_prompt, bos)
-        )
+        short = PromptFormat(chat_prompt_template).short
+        tokenizer.chat_template = to_jinja(chat_prompt_template, system_prompt, bos) if short else chat_prompt_template
     template: str | None = tokenizer.chat_template
     return template
 
