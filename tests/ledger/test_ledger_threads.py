@@ -30,7 +30,7 @@ def test_waiting_records_stay_within_their_bound_while_the_disk_is_busy(tmp_path
     with Ledger.open(tmp_path / "l.sqlite") as ledger:
         other = sqlite3.connect(tmp_path / "l.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")  # nobody else can write now
-        big = os.urandom(2**20)
+        big = b"word " * 2**18
         records = 2 * writer.QUEUE_BYTES // len(big)
         producer = threading.Thread(
             target=lambda: [ledger.put_call(key(n), call(n, response=big)) for n in range(records)]

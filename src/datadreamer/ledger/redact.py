@@ -21,6 +21,9 @@ from . import patterns
 _WORD = bytes(ord("a") if chr(i) in string.ascii_letters + string.digits + "_-" else ord(" ") for i in range(256))
 _LONG = b"a" * 20  # no key of a known shape is shorter
 
+_URL_PASSWORD = re.compile(patterns.URL_PASSWORD)
+_QUERY_KEY = re.compile(patterns.QUERY_KEY)
+
 _KEY_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL", re.IGNORECASE)
 _SHARED_HOMES = {"/", "/root", "/var/root", "/home", "/Users", "/nonexistent", "/tmp"}  # tell nothing about anybody
 
@@ -110,11 +113,14 @@ class Redactor:
     def has_secret(self, data: str | bytes) -> bool:
         """True when redaction would change `data`."""
         raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-        return self._suspicious(raw) and self._pattern.search(raw) is not None
+        return any(pattern.search(raw) for pattern in self._worth_searching(raw))
 
     def data(self, data: bytes) -> bytes:
         """`data` without secrets; the same object when it has none."""
-        return self._pattern.sub(_replacement, data) if self._suspicious(data) else data
+        for pattern in self._worth_searching(data):
+            clean = pattern.sub(_replacement, data)
+            data = data if clean == data else clean
+        return data
 
     def text(self, text: str) -> str:
         """`text` without secrets; the same object when it has none."""
@@ -156,26 +162,30 @@ class Redactor:
         values = sorted({form for value in self._values for form in _forms(value)}, key=lambda form: (-len(form), form))
         homes = [] if self._home is None else _forms(self._home)
         # A value that is one long word is looked for in long words only; any other by itself, behind a rare character.
-        words = [value for value in values if _LONG in value.translate(_WORD) and b" " not in value.translate(_WORD)]
-        self._loose = [(_rarest(value), value) for value in [*values, *homes] if value not in words]
-        self._starts = re.compile(patterns.token_starts([re.escape(word) for word in words]))
-        self._pattern = re.compile(
-            patterns.everything([re.escape(value) for value in values], [re.escape(home) for home in homes])
-        )
+        words = [value for value in values if len(value) >= len(_LONG) and b" " not in value.translate(_WORD)]
+        loose = [value for value in values if value not in words]
+        self._loose = [(_rarest(value), value) for value in [*loose, *homes]]
+        escaped = [re.escape(word) for word in words]
+        self._word_starts = re.compile(patterns.word_starts(escaped))
+        self._words = re.compile(patterns.words(escaped))
+        self._known = re.compile(patterns.known([*map(re.escape, loose)], [*map(re.escape, homes)]))
 
-    def _suspicious(self, data: bytes) -> bool:
+    def _worth_searching(self, data: bytes) -> list[re.Pattern[bytes]]:
+        """The patterns that may match: nearly always none, found without searching."""
+        worth = []
         words = data.translate(_WORD)
         at = words.find(_LONG)
         if at >= 0 and self._suspicious_word(data, words, at):
-            return True
+            worth.append(self._words)
         if b"@" in data and (b"://" in data or b":\\/\\/" in data):
-            return True
+            worth.append(_URL_PASSWORD)
         if b"=" in data and b"?" in data and _has_query_key(data):
-            return True
-        for rare, value in self._loose:  # noqa: SIM110 - any() would cost more than all of the above
+            worth.append(_QUERY_KEY)
+        for rare, value in self._loose:
             if rare in data and value in data:
-                return True
-        return False
+                worth.append(self._known)
+                break
+        return worth
 
     def _suspicious_word(self, data: bytes, words: bytes, at: int) -> bool:
         unknown = False
@@ -183,7 +193,7 @@ class Redactor:
         while at >= 0:
             start, end = words.rfind(b" ", 0, at) + 1, words.index(b" ", at)
             if not data.startswith(patterns.HARMLESS, start):
-                if self._starts.search(data, max(0, start - 8), end):  # 8: "Bearer " stands before its word
+                if self._word_starts.search(data, max(0, start - 8), end):  # 8: "Bearer " stands before its word
                     return True
                 unknown = True
             at = words.find(_LONG, end)
