@@ -1,0 +1,45 @@
+"""Finished, running and broken-off runs, read: nothing here changes a folder or runs a step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._lazy import exports
+
+if TYPE_CHECKING:
+    from .folder import Found as Found
+    from .folder import find as find
+    from .folder import found as found
+    from .folder import output_folder as output_folder
+    from .losses import LostRow as LostRow
+    from .losses import lost_rows as lost_rows
+    from .owner import Owner as Owner
+    from .owner import owner_of as owner_of
+    from .reasons import Why as Why
+    from .reasons import why as why
+    from .rows import open_rows as open_rows
+    from .rows import rows_of as rows_of
+    from .status import FolderStatus as FolderStatus
+    from .status import ResultStatus as ResultStatus
+    from .status import folder_status as folder_status
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "FolderStatus": "status",
+        "Found": "folder",
+        "LostRow": "losses",
+        "Owner": "owner",
+        "ResultStatus": "status",
+        "Why": "reasons",
+        "find": "folder",
+        "folder_status": "status",
+        "found": "folder",
+        "lost_rows": "losses",
+        "open_rows": "rows",
+        "output_folder": "folder",
+        "owner_of": "owner",
+        "rows_of": "rows",
+        "why": "reasons",
+    },
+)
