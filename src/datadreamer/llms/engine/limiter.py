@@ -7,7 +7,7 @@ from __future__ import annotations
 
 FIRST = 16  # requests in flight before anything is known
 CUT = 0.6  # of what was in flight, after a rate limit
-GAIN = 1.25  # twice as many in flight must bring at least so many times the answers per second
+GAIN = 0.25  # a trial pays when it brings at least this share of the answers per second that it could bring
 RETRIAL = 50  # answers per place in flight, after which a doubling that did not pay is tried again
 LONGEST_PAUSE = 60.0
 
@@ -32,7 +32,7 @@ class Limiter:
         self._additive = False  # a rate limit was met: no more doubling
         self._answers = 0  # since `_since`, all of them with every place taken
         self._since: float | None = None
-        self._rate = 0.0  # answers per second before the last doubling
+        self._before: tuple[float, float] | None = None  # limit, and answers per second, before the last trial
         self._settled = False  # the last doubling did not pay
 
     def set_cap(self, cap: int) -> None:
@@ -94,16 +94,20 @@ class Limiter:
         self._answers += 1
         if self._settled:
             if self._answers >= RETRIAL * self.limit:
-                self._settled, self._rate = False, 0.0
+                self._settled, self._before = False, None
                 self._since, self._answers = now, 0
             return
         if self._answers < 2 * int(self.limit):
             return
         rate = self._answers / max(now - self._since, 1e-9)
-        if rate >= GAIN * self._rate:
-            self._rate = rate
+        if self._before is None or _pays(*self._before, self.limit, rate):
+            self._before = (self.limit, rate)
             self.limit = min(float(self.cap), 2.0 * self.limit)
         else:
             self._settled = True
-            self.limit = max(1.0, self.limit / 2.0)
+            self.limit = self._before[0]
         self._since, self._answers = None, 0
+
+
+def _pays(limit: float, rate: float, new_limit: float, new_rate: float) -> bool:
+    return new_rate >= rate * (1.0 + GAIN * (new_limit / limit - 1.0))
