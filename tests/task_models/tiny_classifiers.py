@@ -68,6 +68,8 @@ def save_causal_classifier(folder: Path) -> Path:
 
 def save_lora(folder: Path, base: Path, labels: tuple[str, ...]) -> Path:
     """An adapter with a classification head for labels that its base does not have, and the config that names them."""
+    import warnings
+
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForSequenceClassification
@@ -77,9 +79,10 @@ def save_lora(folder: Path, base: Path, labels: tuple[str, ...]) -> Path:
         base, id2label=names, label2id={label: place for place, label in names.items()}, ignore_mismatched_sizes=True
     )
     torch.manual_seed(3)
-    adapted = get_peft_model(
-        model, LoraConfig(r=4, task_type="SEQ_CLS", target_modules=["query"], init_lora_weights=False)
-    )
+    settings = LoraConfig(r=4, task_type="SEQ_CLS", target_modules=["query"], init_lora_weights=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        adapted = get_peft_model(model, settings)
     adapted.save_pretrained(folder)
     model.config.save_pretrained(folder)
     return folder

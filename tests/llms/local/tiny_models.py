@@ -73,6 +73,8 @@ def save_t5(folder: Path) -> Path:
 
 def save_lora(folder: Path, base: Path, task: str = "CAUSAL_LM", seed: int = 3) -> Path:
     """A LoRA adapter whose weights are not zero, so it changes what the model says."""
+    import warnings
+
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
@@ -81,6 +83,9 @@ def save_lora(folder: Path, base: Path, task: str = "CAUSAL_LM", seed: int = 3) 
     model = loader.from_pretrained(base)
     torch.manual_seed(seed)
     targets = ["q", "v"] if task == "SEQ_2_SEQ_LM" else ["q_proj", "v_proj"]
-    adapted = get_peft_model(model, LoraConfig(r=4, task_type=task, target_modules=targets, init_lora_weights=False))
+    settings = LoraConfig(r=4, task_type=task, target_modules=targets, init_lora_weights=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        adapted = get_peft_model(model, settings)
     adapted.save_pretrained(folder)
     return folder

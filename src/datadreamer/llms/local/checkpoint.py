@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ...errors import AuthenticationError, InvalidArgumentError, ModelNotFoundEr
 HUB_TIMEOUT = 5.0  # seconds
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_MARKS = ("config.json", "adapter_config.json")  # every model, every adapter has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Checkpoint:
 
     Exactly one of `folder` (files on this machine) and `repository` (a name on the hub) is set. `commit` is the
     resolved commit; None with a repository means that neither the hub nor the cache could say. `offline` means that
-    the hub did not answer, so only what is cached can be read.
+    the hub did not answer, so only what is cached can be read. `access` holds the arguments that say how the hub is
+    read (`token`, `cache_dir`); it is never part of an identity.
     """
 
     name: str
@@ -36,19 +39,29 @@ class Checkpoint:
     revision: str | None = None
     commit: str | None = None
     offline: bool = False
+    access: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def where(self) -> str:
         """What transformers and PEFT call the name or path."""
-        return str(self.folder) if self.folder is not None else str(self.repository)
+        return str(self.folder or self._snapshot() or self.repository)
+
+    def _snapshot(self) -> Path | None:
+        """The folder of the cache that holds a repository which cannot be reached.
+
+        Under its name, transformers would still ask the hub for files that the repository never had.
+        """
+        if not self.offline:
+            return None
+        found = (self.local_file(name) for name in _MARKS)
+        return next((path.parent for path in found if path is not None), None)
 
     @property
     def arguments(self) -> dict[str, Any]:
         """Arguments for `from_pretrained` that pin the files to this checkpoint."""
-        if self.folder is not None:
+        if self.folder is not None or self.offline:
             return {"local_files_only": True}
-        pinned = {"local_files_only": self.offline}
-        return pinned | {"revision": self.commit or self.revision} if self.commit or self.revision else pinned
+        return {**self.access, "revision": self.commit}
 
     def local_file(self, name: str) -> Path | None:
         """A file of the checkpoint if it is on this machine already."""
@@ -56,7 +69,9 @@ class Checkpoint:
             path = self.folder / name
             return path if path.is_file() else None
         hub = _lazy.require("huggingface_hub", extra="hf", needed_for=self.name)
-        found = hub.try_to_load_from_cache(self.where, name, revision=self.commit or self.revision)
+        found = hub.try_to_load_from_cache(
+            self.repository, name, cache_dir=self.access.get("cache_dir"), revision=self.commit or self.revision
+        )
         return Path(found) if isinstance(found, str) else None
 
     def json_file(self, name: str) -> dict[str, Any] | None:
@@ -69,12 +84,18 @@ class Checkpoint:
             return None
         hub = _lazy.require("huggingface_hub", extra="hf", needed_for=self.name)
         try:
-            return Path(hub.hf_hub_download(self.where, name, revision=self.commit, etag_timeout=HUB_TIMEOUT))
+            return Path(
+                hub.hf_hub_download(
+                    self.repository, name, revision=self.commit, etag_timeout=HUB_TIMEOUT, **self.access
+                )
+            )
         except hub.errors.EntryNotFoundError:
             return None
 
 
-def locate(name: str | os.PathLike[str], revision: str | None, needed_for: str) -> Checkpoint:
+def locate(
+    name: str | os.PathLike[str], revision: str | None, needed_for: str, access: Mapping[str, Any] | None = None
+) -> Checkpoint:
     """Find a model or adapter by folder or hub name.
 
     Raises:
@@ -94,7 +115,7 @@ def locate(name: str | os.PathLike[str], revision: str | None, needed_for: str) 
             f"{needed_for}: there is no folder '{text}', and it is no name on the Hugging Face Hub either "
             "(those look like 'organisation/model')."
         )
-    return _on_hub(Checkpoint(text, repository=text, revision=revision), needed_for)
+    return _on_hub(Checkpoint(text, repository=text, revision=revision, access=access or {}), needed_for)
 
 
 def _model_folder(folder: Path) -> Path:
@@ -107,12 +128,12 @@ def _model_folder(folder: Path) -> Path:
 def _on_hub(checkpoint: Checkpoint, needed_for: str) -> Checkpoint:
     hub = _lazy.require("huggingface_hub", extra="hf", needed_for=needed_for)
     revision = checkpoint.revision or "main"
-    if _COMMIT.fullmatch(revision) and _is_cached(hub, checkpoint.where, revision):
-        return replace(checkpoint, commit=revision)
     if hub.constants.HF_HUB_OFFLINE:
-        return replace(checkpoint, commit=_cached_commit(hub, checkpoint.where, revision), offline=True)
+        return _offline(hub, checkpoint, revision)
     try:
-        info = hub.HfApi().model_info(checkpoint.where, revision=revision, timeout=HUB_TIMEOUT)
+        info = hub.HfApi(token=checkpoint.access.get("token")).model_info(
+            checkpoint.repository, revision=revision, timeout=HUB_TIMEOUT
+        )
     except hub.errors.GatedRepoError as error:
         raise AuthenticationError(
             f"{needed_for}: '{checkpoint.name}' is gated. Accept its terms on huggingface.co, then: hf auth login"
@@ -123,22 +144,18 @@ def _on_hub(checkpoint: Checkpoint, needed_for: str) -> Checkpoint:
             "may read, and there is no such folder here. Check the spelling; for a private model: hf auth login"
         ) from error
     except Exception:  # no connection, a time-out or a failing hub: each HTTP library has errors of its own
-        return replace(checkpoint, commit=_cached_commit(hub, checkpoint.where, revision), offline=True)
+        return _offline(hub, checkpoint, revision)
     return replace(checkpoint, commit=info.sha)
 
 
-def _is_cached(hub: Any, name: str, commit: str) -> bool:
-    files = ("config.json", "adapter_config.json")
-    return any(isinstance(hub.try_to_load_from_cache(name, file, revision=commit), str) for file in files)
-
-
-def _cached_commit(hub: Any, name: str, revision: str) -> str | None:
-    """The commit that `revision` had when the cache last heard of it."""
+def _offline(hub: Any, checkpoint: Checkpoint, revision: str) -> Checkpoint:
+    """`checkpoint` at the commit that `revision` had when the cache last heard of it."""
     if _COMMIT.fullmatch(revision):
-        return revision
-    repository = Path(hub.constants.HF_HUB_CACHE) / hub.file_download.repo_folder_name(repo_id=name, repo_type="model")
-    reference = repository / "refs" / revision
-    return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+        return replace(checkpoint, commit=revision, offline=True)
+    cache = Path(checkpoint.access.get("cache_dir") or hub.constants.HF_HUB_CACHE)
+    reference = cache / ("models--" + str(checkpoint.repository).replace("/", "--")) / "refs" / revision
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+    return replace(checkpoint, commit=commit, offline=True)
 
 
 def require_files(checkpoint: Checkpoint, needed_for: str, what: str = "config.json") -> None:

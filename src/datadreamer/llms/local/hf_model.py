@@ -15,11 +15,10 @@ from .devices import number_format
 
 # arguments of `from_pretrained` that decide where and how fast, not what
 _RUNTIME_ARGUMENTS = frozenset(
-    (
-        "max_memory", "offload_folder", "offload_buffers", "offload_state_dict", "low_cpu_mem_usage",
-        "cache_dir", "token", "force_download", "proxies", "local_files_only",
-    )
-)  # fmt: skip
+    ("max_memory", "offload_folder", "offload_buffers", "offload_state_dict", "low_cpu_mem_usage")
+)
+# those that say how the hub is read
+_ACCESS_ARGUMENTS = frozenset(("token", "cache_dir", "force_download"))
 _UNBOUNDED = 1 << 30  # tokenizers without a limit say 1e30
 
 
@@ -56,7 +55,8 @@ class HFModel:
         self.quantization_config = quantization_config
         self.adapter_name = adapter_name
         self.adapter_kwargs = dict(adapter_kwargs or {})
-        self.model_kwargs = dict(model_kwargs or {})
+        self.model_kwargs = {key: value for key, value in (model_kwargs or {}).items() if key not in _ACCESS_ARGUMENTS}
+        self.access = {key: value for key, value in (model_kwargs or {}).items() if key in _ACCESS_ARGUMENTS}
         self._live_clear()
 
     def _live_clear(self) -> None:
@@ -85,7 +85,8 @@ class HFModel:
             return self._live_found
 
     def _find(self) -> tuple[Checkpoint, Checkpoint | None]:
-        base, adapter = loading.base_of(locate(self.model_name, self.revision, self.needed_for), self.needed_for)
+        found = locate(self.model_name, self.revision, self.needed_for, self.access)
+        base, adapter = loading.base_of(found, self.needed_for)
         if self.adapter_name is not None:
             if adapter is not None:
                 raise InvalidArgumentError(
@@ -93,7 +94,7 @@ class HFModel:
                     f"'{self.adapter_name}' cannot go on top of it. Give the base model as model_name."
                 )
             revision = self.adapter_kwargs.get("revision")
-            adapter = locate(self.adapter_name, revision, self.needed_for)
+            adapter = locate(self.adapter_name, revision, self.needed_for, self.access)
         if self.trust_remote_code and base.folder is None and base.commit is None:
             raise InvalidArgumentError(
                 f"{self.needed_for}: trust_remote_code=True runs code from '{self.model_name}', whose commit cannot be "

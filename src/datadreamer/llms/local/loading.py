@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ def adapter_base(adapter: Checkpoint, needed_for: str) -> Checkpoint:
     try:
         if not name:
             raise InvalidArgumentError("its adapter_config.json names no base model")
-        return locate(name, config.get("revision"), needed_for)
+        return locate(name, config.get("revision"), needed_for, adapter.access)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(
             f"{needed_for}: '{adapter.name}' is an adapter whose base model cannot be found: {error} "
@@ -98,9 +98,15 @@ def load_model(
         )
         seq2seq = getattr(config, "is_encoder_decoder", False)
         loader = auto_class or ("AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM")
-        loaded = getattr(transformers, loader).from_pretrained(
-            model.where, trust_remote_code=trust_remote_code, **model.arguments, **options
+        loaded, info = getattr(transformers, loader).from_pretrained(
+            model.where,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+            **model.arguments,
+            **options,
         )
+        if adapter is None:
+            _all_there(info["missing_keys"], loader)
         if device_map is None:
             loaded = loaded.to(place)
     if adapter is not None:
@@ -120,18 +126,29 @@ def _with_adapter(model: Any, adapter: Checkpoint, adapter_kwargs: Mapping[str, 
         )
 
 
+def _all_there(missing: Iterable[str], loader: str) -> None:
+    """Refuse a model part of which would be random, such as a classifier's head: transformers only warns."""
+    names = sorted(missing)
+    if names:
+        raise ValueError(
+            f"It has no weights for {', '.join(names[:3])}{', …' if len(names) > 3 else ''}, which {loader} needs, so "
+            "its answers would be random. Give a model that was trained for this."
+        )
+
+
 def _labels(adapter: Checkpoint) -> dict[str, Any]:
     """The labels that a classifier's adapter was trained for, if the config of the model lies beside it."""
     path = adapter.local_file("config.json")
     config = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
     labels = {name: config[name] for name in ("id2label", "label2id", "problem_type") if config.get(name) is not None}
     if "id2label" in labels:
+        labels["ignore_mismatched_sizes"] = True  # the base's own head, if it has one, is replaced by the adapter's
         labels["id2label"] = {int(place): label for place, label in labels["id2label"].items()}
     return labels
 
 
 def _peft_arguments(adapter: Checkpoint) -> dict[str, Any]:
-    return {} if adapter.folder is not None else adapter.arguments
+    return {} if adapter.folder is not None or adapter.offline else adapter.arguments
 
 
 @contextmanager
