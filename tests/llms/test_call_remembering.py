@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -195,6 +196,15 @@ def test_counters_and_models_are_those_of_the_step(server: Server, scope: _conte
     assert scope.models == {"OpenAI (m)": {"spec": llm.spec(), "served": {"served-model-1": 2}}}
 
 
+def test_models_of_the_same_name_are_told_apart(server: Server, scope: _context.StepScope) -> None:
+    for system_prompt in ("A", "B", "A"):
+        OpenAI("m", system_prompt=system_prompt, base_url=server.url).run(["p", "q"])
+    assert [(name, entry["spec"]["system_prompt"]) for name, entry in scope.models.items()] == [
+        ("OpenAI (m)", "A"),
+        ("OpenAI (m) #2", "B"),
+    ]
+
+
 def test_another_served_model_within_a_step_is_a_warning(
     server: Server, scope: _context.StepScope, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -330,6 +340,33 @@ def test_a_killed_run_asks_again_only_for_what_had_not_arrived(server: Server, t
     assert len(out.splitlines()) == 25, err
     assert sorted(server.prompts) == sorted({f"p{n}" for n in range(25)} - set(answered))
     assert len(server.requests) == 8
+
+
+def test_a_program_ends_without_warnings_about_open_connections(server: Server, tmp_path: Path) -> None:
+    code = f"from datadreamer.llms import OpenAI; print(OpenAI('m', base_url={server.url!r}).run(['a', 'b']))"
+    source = str(Path(datadreamer.__path__[0]).parent)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": source},
+    )
+    assert done.stdout == "['echo a', 'echo b']\n"
+    assert not re.search("unclosed|warning|never awaited|destroyed", done.stderr, re.IGNORECASE), done.stderr
+
+
+def test_importing_the_room_loads_the_standard_library_only() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import datadreamer.llms; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new - set(sys.stdlib_module_names)))"
+    )
+    source = str(Path(datadreamer.__path__[0]).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": source}
+    )
+    assert done.stdout == "['datadreamer']\n", done.stderr
 
 
 def test_ctrl_c_ends_at_once_and_keeps_what_arrived(server: Server, tmp_path: Path) -> None:

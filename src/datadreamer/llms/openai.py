@@ -143,6 +143,8 @@ class OpenAI(LLM):
         )
 
     def check(self) -> None:
+        import aiohttp  # noqa: F401  (now, in the caller's thread: on the loop it would hold up the calls of others)
+
         place = self._endpoint
         if place.needs_key and place.key is None:
             variable = "AZURE_OPENAI_API_KEY" if self.provider == "azure" else "OPENAI_API_KEY"

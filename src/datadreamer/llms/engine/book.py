@@ -87,7 +87,12 @@ class Book:
     def _entry(self, scope: StepScope | None) -> dict[str, int]:
         if scope is None:
             return {}
-        entry = scope.models.setdefault(self.llm.display_name, {"spec": self.llm.spec(), "served": {}})
+        spec, name, number = self.llm.spec(), self.llm.display_name, 1
+        with _lock:
+            # another model may have the same name: another address, another system prompt
+            while (entry := scope.models.setdefault(name, {"spec": spec, "served": {}}))["spec"] != spec:
+                number += 1
+                name = f"{self.llm.display_name} #{number}"
         served: dict[str, int] = entry["served"]
         return served
 

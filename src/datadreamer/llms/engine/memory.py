@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ..llm import LLM
 
 _lock = Lock()
-_shared: dict[Path, Any] = {}
+_shared: dict[tuple[int, Path], Any] = {}  # a forked child opens its own
 
 
 class Memory:
@@ -55,9 +56,9 @@ class Memory:
 def _open(folder: Path) -> Any:
     from ...ledger import Ledger
 
-    folder = folder.resolve()
+    where = os.getpid(), folder.resolve()
     with _lock:
-        if folder not in _shared:
+        if where not in _shared:
             folder.mkdir(parents=True, exist_ok=True)
-            _shared[folder] = Ledger.open(folder / "calls.sqlite")
-        return _shared[folder]
+            _shared[where] = Ledger.open(where[1] / "calls.sqlite")
+        return _shared[where]
