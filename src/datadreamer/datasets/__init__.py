@@ -20,6 +20,8 @@ __getattr__, __dir__, __all__ = exports(
         "concat_rows": "rows",
         "open_dataset": "rows",
         "explode": "operations",
+        "first_difference": "compare",
+        "multiset_digest": "compare",
         "export_csv": "exports",
         "export_hf_dataset": "exports",
         "export_json": "exports",

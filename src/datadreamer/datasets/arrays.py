@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,33 @@ def array(values: Any, type: pa.DataType | None = None) -> pa.Array:
         if made is not None:
             return made
     return pa.array(values, type)
+
+
+def unpacked(bits: pa.Buffer, offset: int, length: int) -> np.ndarray:
+    """Bits of an Arrow bitmap as bools."""
+    found = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little", count=offset + length)
+    return found[offset:].view(bool)
+
+
+def is_valid(array: pa.Array) -> np.ndarray:
+    """Which cells are not null, as bools."""
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array), bool)
+    bits = array.buffers()[0]
+    return np.ones(len(array), bool) if bits is None else unpacked(bits, array.offset, len(array))
+
+
+def list_lengths(array: pa.Array) -> np.ndarray:
+    """The length of every list of a list column, 0 for null, as int64."""
+    if pa.types.is_fixed_size_list(array.type):
+        lengths = np.full(len(array), array.type.list_size, np.int64)
+    else:
+        width = np.int64 if pa.types.is_large_list(array.type) else np.int32
+        offsets = np.frombuffer(array.buffers()[1], width) if len(array) else np.zeros(1, width)
+        lengths = np.diff(offsets[array.offset : array.offset + len(array) + 1]).astype(np.int64)
+    if array.null_count:
+        lengths[~is_valid(array)] = 0
+    return lengths
 
 
 def _numbers(values: np.ndarray) -> pa.Array | None:
@@ -79,7 +105,7 @@ def _fixed(dtype: Any, kinds: set[Any]) -> Callable[[Sequence[Any]], Buffers | N
         validity = _validity(values)
         cells = values if validity is None else [0 if value is None else value for value in values]
         numbers = np.array(cells, dtype)
-        if dtype is np.float64 and int in found and max(map(abs, chain(cells, [0]))) >= 2**53:
+        if dtype is np.float64 and int in found and any(_type(cell) is int and abs(cell) >= 2**53 for cell in cells):
             return None  # an int that a float may not hold exactly: Arrow checks
         return [validity, pa.py_buffer(numbers)]
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from .arrays import array
+from .arrays import array, list_lengths
 from .types import IMAGE, is_list, type_name
 
 MAX_FIELDS = 1_000
@@ -447,7 +447,7 @@ def _cast_list(array: pa.Array, target: pa.DataType) -> pa.Array:
     if pt.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     child = cast(array.flatten(), target.value_type)
-    lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = list_lengths(array)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     mask = array.is_null() if array.null_count else None
     made = _list_array(offsets, child, mask)

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from .arrays import array as array_of
+from .arrays import is_valid, list_lengths, unpacked
 
 BLOCK_ROWS = 65_536
 PREFIX = "ddc1:"
@@ -129,12 +130,13 @@ class _Node:
 
     def update(self, array: pa.Array) -> None:
         if array.null_count:
-            mask = array.is_valid().to_numpy(zero_copy_only=False)
+            mask = is_valid(array)
             self.validity.update(mask.view(np.uint8))
         else:
             mask = None
             self.validity.update(b"\1" * len(array))
-        self.cells(array, mask)
+        if len(array):  # without rows a buffer may be missing
+            self.cells(array, mask)
 
     def cells(self, array: pa.Array, mask: np.ndarray | None) -> None:
         pass  # a column of nulls has nothing but its validity
@@ -184,7 +186,8 @@ class _Bool(_Node):
         self.streams = [self.values]
 
     def cells(self, array: pa.Array, mask: np.ndarray | None) -> None:
-        self.values.update(array.fill_null(False).to_numpy(zero_copy_only=False).view(np.uint8))
+        truths = unpacked(array.buffers()[1], array.offset, len(array))
+        self.values.update((truths if mask is None else truths & mask).view(np.uint8).data)
 
 
 class _Bytes(_Node):
@@ -218,14 +221,9 @@ class _List(_Node):
         self.children = [_node(type.value_type)]
 
     def cells(self, array: pa.Array, mask: np.ndarray | None) -> None:
-        if pt.is_fixed_size_list(array.type):
-            lengths = np.full(len(array), array.type.list_size, "<i8")
-            if mask is not None:
-                lengths[~mask] = 0
-                array = array.filter(array_of(mask.tolist(), pa.bool_()))
-        else:
-            lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
-        self.lengths.update(np.ascontiguousarray(lengths).data)
+        self.lengths.update(list_lengths(array).astype("<i8", copy=False).data)
+        if mask is not None and pt.is_fixed_size_list(array.type):
+            array = array.filter(array_of(mask.tolist(), pa.bool_()))
         self.children[0].update(array.flatten())
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from ..errors import InvalidArgumentError, InvalidTypeError
-from .arrays import array
+from .arrays import array, list_lengths
 from .rows import Rows, concat_rows, zip_rows
 from .types import is_list, type_name
 
@@ -141,7 +141,7 @@ def explode(rows: Rows, column_name: str, keep_empty: bool = True) -> tuple[Rows
         raise InvalidTypeError(f"Column {column_name!r} holds {type_name(lists.type)}, and only lists can be exploded.")
     items, counts = [], []
     for chunk in lists.chunks:
-        lengths = chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+        lengths = list_lengths(chunk)
         flat = chunk.flatten()
         if keep_empty and (lengths == 0).any():
             flat, lengths = _with_gaps(flat, lengths)

@@ -89,6 +89,10 @@ class Rows:
     def __len__(self) -> int:
         return self.num_rows
 
+    def column(self, name: str) -> Column:
+        """The lazy column of that name."""
+        return self._columns[self._known(name)]
+
     # --- views --------------------------------------------------------------------------------------------------------
 
     def select_columns(self, names: str | Sequence[str]) -> Rows:
@@ -184,10 +188,14 @@ class Rows:
 
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """All rows, at most `batch_rows` at a time."""
+        for table in self.tables(batch_rows):
+            yield from table.combine_chunks().to_batches()
+
+    def tables(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+        """All rows as tables of at most `batch_rows` rows; no copy where the view is in one piece."""
         schema = self.schema
         for start in range(0, self.num_rows, batch_rows):
-            stop = min(start + batch_rows, self.num_rows)
-            yield from self._read(schema, start, stop).combine_chunks().to_batches()
+            yield self._read(schema, start, min(start + batch_rows, self.num_rows))
 
     def table(self) -> pa.Table:
         """All rows as an Arrow table; no copy where the view is in one piece."""

@@ -43,16 +43,16 @@ def export_parquet(rows: Rows, path: str | Path, *, compression: str = "zstd") -
 
 
 def _groups(rows: Rows) -> Iterator[pa.Table]:
-    held: list[pa.RecordBatch] = []
+    held: list[pa.Table] = []
     count = size = 0
-    for batch in rows.batches(16_384):
-        held.append(batch)
-        count, size = count + batch.num_rows, size + batch.nbytes
+    for table in rows.tables(16_384):
+        held.append(table)
+        count, size = count + table.num_rows, size + table.nbytes
         if count >= GROUP_ROWS or size >= GROUP_BYTES:
-            yield pa.Table.from_batches(held)
+            yield pa.concat_tables(held)
             held, count, size = [], 0, 0
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.concat_tables(held)
 
 
 def _has_empty_struct(type_: pa.DataType) -> bool:
