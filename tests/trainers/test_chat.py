@@ -55,6 +55,23 @@ def test_the_prompt_is_what_a_model_is_asked_later(chatty):
     assert row["labels"][len(ids)] != -100
 
 
+def test_a_template_that_asks_for_the_date_is_told_the_same_in_training_and_in_use(chatty):
+    chatty.chat_template = "{{ strftime_now('%d %b %Y') }} " + tiny.CHAT_TEMPLATE
+    encoder = turns(chatty)
+    asked = PromptFormat.of("auto", chatty).render(chatty, [{"role": "user", "content": "the car"}], None)
+    assert asked.startswith("26 Jul 2024") and encoder.text("the car") == asked
+    assert encoder.encode("the car", "blue", 0)["input_ids"][-2:] == chatty("blue<|end|>")["input_ids"]
+
+
+def test_a_system_prompt_without_a_template_stands_before_the_text(plain):
+    row = turns(plain, system="what is").encode("the car", "blue", 0)
+    assert shown(plain, row)[0] == "what is the car"
+
+
+def test_training_without_the_models_template_leaves_none_behind(chatty):
+    assert chat.use_template(chatty, None, None) is None and chatty.chat_template is None
+
+
 def test_a_conversation_keeps_its_turns(chatty):
     history = [
         {"role": "user", "content": "the car"},

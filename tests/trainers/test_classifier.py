@@ -30,6 +30,8 @@ def test_one_label_each_is_learnt(here, models):
     trainer = TrainHFClassifier("thing", models["llama"], device="cpu")
     trainer.train(rows["text"], rows["label"], rows["text"], rows["label"], **QUICK)
     assert trainer.result.metrics["eval_accuracy"] > 0.95 > trainer.result.metrics_before["eval_accuracy"]
+    joint = {e["step"]: e["eval_joint"] for e in trainer.result.history if "eval_joint" in e and e["step"]}
+    assert trainer.result.best_step == max(joint, key=joint.get)
     model, logits = predictions(trainer)
     assert model.config.label2id == {"False": 0, "True": 1}
     assert model.config.problem_type == "single_label_classification"

@@ -42,9 +42,9 @@ def job(here, models, pairs, tmp_path):
 
     here.only_plan = True
 
-    def make(name: str, **kwargs: object) -> TrainingJob:
+    def make(name: str, model: str = "causal", settings: dict = {}, **kwargs: object) -> TrainingJob:  # noqa: B006
         options = {"epochs": 3, "learning_rate": 1e-2, **kwargs}
-        trainer = TrainHFFineTune(name, models["causal"], device="cpu")
+        trainer = TrainHFFineTune(name, models[model], device="cpu", **settings)
         trainer.train(pairs["question"], pairs["answer"], validation["q"], validation["a"], **options)
         return prepare_job(name, here.plans[-1], tmp_path / name)
 
@@ -71,6 +71,7 @@ def killed_at(kind, step):
         ("metrics", 8, {}, 5),  # inside the second epoch
         ("checkpoint", 10, {}, 10),  # just after an epoch
         ("checkpoint", 15, {}, 15),  # all is trained, and nothing is finished
+        ("metrics", 8, {"neftune_noise_alpha": 5.0, "optim": "adafactor"}, 5),
         ("metrics", 3, {}, None),  # before there is anything to go on from
         ("metrics", 11, {"eval_strategy": "steps", "eval_steps": 4}, 8),  # a checkpoint inside an epoch
         ("metrics", 8, {"gradient_accumulation_steps": 2, "save_strategy": "steps", "save_steps": 4,
@@ -93,6 +94,17 @@ def test_a_killed_training_ends_with_the_same_model(job, kind, step, options, re
         expected.best_step,
         expected.early_stopped,
     )
+
+
+def test_a_killed_adapter_training_ends_with_the_same_adapter(job):
+    settings = {"peft_config": {"r": 4, "lora_dropout": 0.1}}
+    whole, broken = job("whole", "llama", settings), job("broken", "llama", settings)
+    expected = train(whole)
+    with pytest.raises(KilledError):
+        train(broken, killed_at("metrics", 8))
+    assert train(broken).history == expected.history
+    a, b = (load_file(str(done.model / "adapter_model.safetensors")) for done in (whole, broken))
+    assert same_weights(a, b)
 
 
 @pytest.mark.parametrize("step", [7, 10])

@@ -24,6 +24,7 @@ class TrainHFClassifier(_TrainHFBase):
     """
 
     auto_class = "AutoModelForSequenceClassification"
+    pipeline_tag = "text-classification"
 
     def __init__(
         self,

@@ -23,6 +23,12 @@ class TrainHFFineTune(_TrainHFBase):
     trainer of transformers models.
     """
 
+    @property
+    def pipeline_tag(self) -> str:
+        """What the Hub calls the task."""
+        seq2seq = self._base.config().get("is_encoder_decoder", False)
+        return "text2text-generation" if seq2seq else "text-generation"
+
     def train(
         self,
         train_input: Column,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InvalidArgumentError
-from ...llms.local.templates import PromptFormat
+from ...llms.local.templates import _DATE_MACRO, PromptFormat
 
 _SENTINEL = "datadreamer-answer"
 _PLACE = re.compile(r"\{\{\s*(prompt|system_prompt)\s*\}\}")
@@ -54,13 +54,18 @@ def use_template(tokenizer: Any, chat_prompt_template: str | None, system_prompt
             `{{prompt}}`.
     """
     if chat_prompt_template is None:
-        return None
-    if chat_prompt_template != "auto":
+        tokenizer.chat_template = None  # the model is to be asked as it was trained: without one
+    elif chat_prompt_template != "auto":
         bos = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
         short = PromptFormat(chat_prompt_template).short
         tokenizer.chat_template = to_jinja(chat_prompt_template, system_prompt, bos) if short else chat_prompt_template
-    template: str | None = tokenizer.chat_template
-    return template
+    return template_of(tokenizer)
+
+
+def template_of(tokenizer: Any) -> str | None:
+    """The tokenizer's chat template; of several, the default one."""
+    template = tokenizer.chat_template
+    return template.get("default") if isinstance(template, dict) else template
 
 
 @dataclass(slots=True)
@@ -91,6 +96,7 @@ class TurnEncoder:
         return {"input_ids": head + tail, "labels": [-100] * len(head) + tail}
 
     def _plain_ids(self, prompt: str, output: str) -> tuple[list[int], list[int]]:
+        prompt = self.text(prompt)
         head = list(self.tokenizer(prompt)["input_ids"])
         if head and head[-1] == self.tokenizer.eos_token_id:
             head.pop()  # a few tokenizers end every text; here the output follows
@@ -121,7 +127,7 @@ class TurnEncoder:
     def text(self, prompt: Any) -> str:
         """The prompt as the text that an encoder reads: formatted when there is a template."""
         if not self.chat:
-            return str(prompt)
+            return PromptFormat(None).render(self.tokenizer, [{"role": "user", "content": prompt}], self.system_prompt)
         return self._render(self._messages(prompt), add_generation_prompt=True)
 
     def _messages(self, prompt: Any) -> list[dict[str, str]]:
@@ -132,13 +138,19 @@ class TurnEncoder:
 
     def _render(self, messages: list[dict[str, str]], **kwargs: Any) -> str:
         try:
-            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, **kwargs))
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False, chat_template=self._dated(), **kwargs)
         except Exception as error:  # whatever the template raises: Jinja's errors and its own
             roles = [message["role"] for message in messages]
             raise InvalidArgumentError(
                 f"The model's chat template cannot format a conversation with the roles {roles}: {error}. "
                 "Pass chat_prompt_template=… of your own, or leave out system_prompt."
             ) from error
+        return str(text)
+
+    def _dated(self) -> str | None:
+        """The template, told the same date in every training, which is also the date it is told in use."""
+        template = template_of(self.tokenizer)
+        return _DATE_MACRO + template if template is not None and "strftime_now" in template else template
 
     def _split(self, head: list[int], whole: str, output: str, add_special_tokens: bool) -> list[int]:
         """The ids of `output` after `head`: as in the whole text where that begins with `head`, else on its own."""

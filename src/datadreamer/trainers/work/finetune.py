@@ -27,7 +27,7 @@ def finetune(job: TrainingJob, emit: Emit, stop: threading.Event) -> TrainingRes
     config, tokenizer = loading.load_config(job), loading.load_tokenizer(job)
     seq2seq = bool(getattr(config, "is_encoder_decoder", False))
     job.settings["task"] = "seq2seq" if seq2seq else "causal"
-    template = chat.use_template(tokenizer, _template(job, seq2seq), job.settings["system_prompt"])
+    template = chat.use_template(tokenizer, job.settings["chat_prompt_template"], job.settings["system_prompt"])
     limit = loading.max_length(tokenizer, config)
     splits = {name: _encode(job, name, tokenizer, template, limit, seq2seq, emit) for name in _splits(validation)}
     if stop.is_set():
@@ -49,11 +49,6 @@ def finetune(job: TrainingJob, emit: Emit, stop: threading.Event) -> TrainingRes
 
 def _splits(validation: bool) -> list[str]:
     return ["train", "validation"] if validation else ["train"]
-
-
-def _template(job: TrainingJob, seq2seq: bool) -> str | None:
-    chosen: str | None = job.settings["chat_prompt_template"]
-    return None if seq2seq and chosen == "auto" else chosen
 
 
 def _encode(
@@ -85,7 +80,7 @@ def _encode_pairs(batch: dict[str, list[Any]], turns: chat.TurnEncoder, counts: 
     tokenizer, cut = turns.tokenizer, {"truncation": turns.truncate, "max_length": turns.max_length}
     limits = cut if turns.truncate else {}
     inputs = [turns.text(prompt) for prompt in batch["input"]]
-    sources = tokenizer(inputs, **limits)["input_ids"]
+    sources = tokenizer(inputs, add_special_tokens=not turns.chat, **limits)["input_ids"]
     targets = tokenizer(text_target=batch["output"], **limits)["input_ids"]
     rows = []
     for source, target in zip(sources, targets, strict=True):

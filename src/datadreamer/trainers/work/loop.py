@@ -53,6 +53,7 @@ def arguments(job: TrainingJob, validation: bool) -> Any:
     }
     # Keeping the best model means saving whenever it is evaluated.
     when = rhythm["eval_strategy"] if rhythm["eval_strategy"] != "no" else "epoch"
+    evaluates = validation and rhythm["eval_strategy"] != "no"
     saving = {"save_strategy": given.get("save_strategy", when)}
     if "eval_steps" in rhythm:
         saving["save_steps"] = rhythm["eval_steps"]
@@ -60,8 +61,8 @@ def arguments(job: TrainingJob, validation: bool) -> Any:
         **rhythm,
         **saving,
         "output_dir": str(job.checkpoints),
-        "load_best_model_at_end": validation and saving["save_strategy"] != "no",
-        "eval_on_start": validation,
+        "load_best_model_at_end": evaluates and saving["save_strategy"] != "no",
+        "eval_on_start": evaluates,
         "per_device_eval_batch_size": given["per_device_train_batch_size"],
         "data_seed": given["seed"],
         "remove_unused_columns": False,
@@ -80,9 +81,8 @@ def arguments(job: TrainingJob, validation: bool) -> Any:
 
 def run(job: TrainingJob, task: Task, args: Any, emit: Emit, stop: threading.Event) -> TrainingResult | None:
     """Train, or go on training, and leave the result in `job.model`. None when it was stopped in between."""
-    args.metric_for_best_model = args.metric_for_best_model or task.metric
-    if args.greater_is_better is None or args.metric_for_best_model == task.metric:
-        args.greater_is_better = task.greater_is_better
+    if "metric_for_best_model" not in job.settings["arguments"]:  # which TrainingArguments has made the loss by now
+        args.metric_for_best_model, args.greater_is_better = task.metric, task.greater_is_better
     checkpoint = checkpoints.last_checkpoint(job.checkpoints)
     args.eval_on_start = args.eval_on_start and checkpoint is None
     _set_log_interval(args, len(task.train), "logging_steps" in job.runtime["arguments"])
