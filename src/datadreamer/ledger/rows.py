@@ -25,6 +25,11 @@ EVENT_COLUMNS = "step, kind, fingerprint, at, view, data"
 LOSS_COLUMNS = "step, row, reason, message, request_key, at, data"
 
 
+def marks(columns: str) -> str:
+    """A question mark per column."""
+    return ",".join("?" * len(columns.split(",")))
+
+
 def clean_call(record: CallRecord, redactor: Redactor) -> CallRecord:
     """The record as it may be stored: the same object when nothing in it is secret."""
     labels = f"{record.model} {record.served_model} {record.host} {_json(record.extra) if record.extra else ''}"

@@ -17,12 +17,12 @@ from . import rows
 from .connection import MEMORY, open_readable, open_writable, plain
 from .records import CallRecord, Loss, StepEvent, StepTotals
 from .redact import Redactor
-from .writer import Do, Put, Writer
+from .writer import Put, Writer
 
-_PUT_CALL = f"INSERT OR REPLACE INTO calls ({rows.CALL_COLUMNS})"
-_PUT_EVENT = f"INSERT INTO events ({rows.EVENT_COLUMNS})"
-_PUT_LOSS = f"INSERT INTO losses ({rows.LOSS_COLUMNS})"
-_PUT_MEMO = "INSERT OR REPLACE INTO memo (kind, key, value)"
+_PUT_CALL = f"INSERT OR REPLACE INTO calls ({rows.CALL_COLUMNS}) VALUES ({rows.marks(rows.CALL_COLUMNS)})"
+_PUT_EVENT = f"INSERT INTO events ({rows.EVENT_COLUMNS}) VALUES ({rows.marks(rows.EVENT_COLUMNS)})"
+_PUT_LOSS = f"INSERT INTO losses ({rows.LOSS_COLUMNS}) VALUES ({rows.marks(rows.LOSS_COLUMNS)})"
+_PUT_MEMO = "INSERT OR REPLACE INTO memo (kind, key, value) VALUES (?, ?, ?)"
 _KEYS_PER_QUERY = 256
 _PAGE_ROWS = 256
 
@@ -214,9 +214,9 @@ class Ledger:
     def clear_losses(self, step: str, from_row: int | None = None) -> None:
         """Forget the losses of a step that is run again; with `from_row`, only those of rows it will meet again."""
         if from_row is None:
-            self._writing().submit(Do("DELETE FROM losses WHERE step = ?", (step,)))
+            self._put("DELETE FROM losses WHERE step = ?", (step,))
         else:
-            self._writing().submit(Do("DELETE FROM losses WHERE step = ? AND row >= ?", (step, from_row)))
+            self._put("DELETE FROM losses WHERE step = ? AND row >= ?", (step, from_row))
 
     # --- derived values -----------------------------------------------------------------------------------------------
 
@@ -288,8 +288,8 @@ class Ledger:
             raise SessionError(f"The ledger {self.path} was opened with readonly=True, so nothing can be put into it.")
         return self._writer
 
-    def _put(self, insert: str, row: tuple[Any, ...]) -> None:
-        self._writing().submit(Put(insert, lambda: row, 128 + sum(len(item) for item in row if isinstance(item, str))))
+    def _put(self, sql: str, row: tuple[Any, ...]) -> None:
+        self._writing().submit(Put(sql, lambda: row, 128 + sum(len(item) for item in row if isinstance(item, str))))
 
     def _pending_calls(self, keys: Sequence[bytes]) -> tuple[dict[bytes, CallRecord], list[bytes]]:
         # Before the file is asked: a record leaves the pending ones only after its commit, so none slips between.

@@ -2,9 +2,6 @@
 
 Callers hand over a record in about a microsecond; it is on disk one `GROUP_SECONDS` and one commit later. SQLite's
 write-ahead log is read back after a crash, so what was committed outlives `kill -9`.
-
-Python gives up its interpreter lock at every SQLite step and, while another thread computes, gets it back 5 ms later.
-So a group is one statement with many rows of values: two or three steps, where a statement per row would take seconds.
 """
 
 from __future__ import annotations
@@ -37,22 +34,13 @@ _DATA_ERRORS = (
 
 @dataclass(slots=True)
 class Put:
-    """One row to write. `insert` is SQL up to and without VALUES; `row` makes the values, on the writer's thread."""
+    """One change. `row` makes the values of the statement, on the writer's thread."""
 
-    insert: str
+    sql: str
     row: Callable[[], tuple[Any, ...]]
     size: int  # bytes, roughly
     slot: Hashable = None  # where `Writer.pending` shows `value` until it is on disk
     value: Any = None
-
-
-@dataclass(slots=True)
-class Do:
-    """One other statement, in its turn."""
-
-    sql: str
-    values: tuple[Any, ...]
-    size: int = 64
 
 
 class Writer:
@@ -61,11 +49,10 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, lock: threading.RLock, path: str) -> None:
         self.pending: dict[Hashable, Put] = {}
         self._connection, self._connection_lock, self._path = connection, lock, path
-        self._variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)  # for the writer: something to do
         self._moved = threading.Condition(self._lock)  # for callers: something was written, or failed
-        self._queue: list[Put | Do] = []
+        self._queue: list[Put] = []
         self._queued_bytes = 0
         self._submitted = self._written = 0
         self._urgent = self._closing = self._closed = False
@@ -74,7 +61,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
 
-    def submit(self, item: Put | Do) -> None:
+    def submit(self, item: Put) -> None:
         """Queue one item; waits only while `QUEUE_BYTES` are waiting already."""
         with self._lock:
             self._raise_failure()
@@ -83,7 +70,7 @@ class Writer:
                 self._raise_failure()
             if self._closing:
                 raise DataDreamerError(f"The ledger {self._path} is closed. Open it again with Ledger.open().")
-            if isinstance(item, Put) and item.slot is not None:
+            if item.slot is not None:
                 self.pending[item.slot] = item
             self._queue.append(item)
             self._queued_bytes += item.size
@@ -151,17 +138,17 @@ class Writer:
             else:
                 self._settle(group, refused)
 
-    def _settle(self, group: list[Put | Do], refused: DataDreamerError | None) -> None:
+    def _settle(self, group: list[Put], refused: DataDreamerError | None) -> None:
         with self._lock:
             for item in group:
-                if isinstance(item, Put) and self.pending.get(item.slot) is item:
+                if self.pending.get(item.slot) is item:
                     del self.pending[item.slot]
             self._queued_bytes -= sum(item.size for item in group)
             self._written += len(group)
             self._refused = refused or self._refused
             self._moved.notify_all()
 
-    def _put_back(self, group: list[Put | Do], error: BaseException) -> None:
+    def _put_back(self, group: list[Put], error: BaseException) -> None:
         failure = plain(error, self._path, waiting=len(group))
         failure.__cause__ = error
         with self._lock:
@@ -169,7 +156,7 @@ class Writer:
             self._stuck = failure
             self._moved.notify_all()
 
-    def _write(self, group: list[Put | Do]) -> DataDreamerError | None:
+    def _write(self, group: list[Put]) -> DataDreamerError | None:
         """Write the group; return an error about records that can never be written, which are left out."""
         statements, refused = self._statements(group)
         try:
@@ -184,49 +171,31 @@ class Writer:
                 refused = error or refused
         return refused
 
-    def _commit(self, statements: list[tuple[str, list[Any]]]) -> None:
+    def _commit(self, statements: list[tuple[str, list[tuple[Any, ...]]]]) -> None:
         with self._connection_lock:
-            if len(statements) == 1:  # a statement alone is its own transaction: fewer steps
-                self._connection.execute(*statements[0])
-                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                for statement in statements:
-                    self._connection.execute(*statement)
+                for sql, rows in statements:
+                    self._connection.executemany(sql, rows)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _statements(self, group: list[Put | Do]) -> tuple[list[tuple[str, list[Any]]], DataDreamerError | None]:
-        """The group as few statements, in order: neighbours that go to one table share one."""
-        statements: list[tuple[str, list[Any]]] = []
+    def _statements(self, group: list[Put]) -> tuple[list[tuple[str, list[tuple[Any, ...]]]], DataDreamerError | None]:
+        """The group in order, neighbours with the same SQL together; and an error if a record has no row."""
+        statements: list[tuple[str, list[tuple[Any, ...]]]] = []
         refused: DataDreamerError | None = None
-        insert, width = "", 1
-        values: list[Any] = []
-
-        def end_insert() -> None:
-            if values:
-                marks = f"({','.join('?' * width)})"
-                statements.append((f"{insert} VALUES {','.join([marks] * (len(values) // width))}", values))
-
         for item in group:
-            if isinstance(item, Do):
-                end_insert()
-                insert, values = "", []
-                statements.append((item.sql, list(item.values)))
-                continue
             try:
                 row = item.row()
             except _DATA_ERRORS as error:
                 refused = _refusal(error, self._path)
                 continue
-            if item.insert != insert or len(values) + len(row) > self._variables:
-                end_insert()
-                insert, width, values = item.insert, len(row), []
-            values.extend(row)
-        end_insert()
+            if not statements or statements[-1][0] != item.sql:
+                statements.append((item.sql, []))
+            statements[-1][1].append(row)
         return statements, refused
 
 
