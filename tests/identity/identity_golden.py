@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "identity.json"
 sys.path[:0] = [path for path in (str(ROOT / "src"), str(ROOT / "tests" / "identity")) if path not in sys.path]
 
-IMPORTS = "import array, collections, datetime, decimal, fractions, functools, math, operator, re, uuid, zoneinfo"
+IMPORTS = "import array, collections, datetime, decimal, fractions, functools, math, operator, re, uuid"
 
 EXPRESSIONS = """
 None

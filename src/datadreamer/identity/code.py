@@ -22,7 +22,7 @@ from .nodes import CodeText, Labeled, Tagged
 from .normal import normal_class, normal_function
 from .origin import class_name, class_origin, module_origin, origin, public_name, true_module
 from .refusal import Refusal
-from .source import find_class, find_function, functions_of
+from .source import Definition, find_class, find_function, functions_of
 from .values import VERSION_ATTRIBUTE
 
 MISSING = object()
@@ -253,7 +253,7 @@ def _add_code(cls: type, body: dict[str, Any]) -> None:
     namespace = getattr(sys.modules.get(cls.__module__), "__dict__", {})
     cells: dict[str, Any] = {}
     for function in functions_of(cls):
-        if function.__qualname__.startswith(cls.__qualname__):
+        if piece.definition is not None and piece.definition.holds(function):
             cells.update(_cells(function))
             namespace = function.__globals__
     inside: dict[str, Any] = {}
@@ -288,7 +288,8 @@ class Piece:
 
     code: CodeText
     outside: Outside
-    assigned: frozenset[str] = frozenset()
+    definition: Definition | None = None  # of a class
+    assigned: frozenset[str] = frozenset()  # names given a value in the body of a class
 
 
 _pieces: dict[int, tuple[weakref.ref[Any], Piece]] = {}
@@ -321,8 +322,8 @@ def _class_piece(cls: type) -> Piece | None:
     found = find_class(cls)
     if found is None:
         return None
-    node = normal_class(found)
-    return _remember(cls, Piece(CodeText(node), outside(node), frozenset(_assigned(node))))
+    node = normal_class(found.node)
+    return _remember(cls, Piece(CodeText(node), outside(node), found, frozenset(_assigned(node))))
 
 
 def _assigned(node: Any) -> Iterator[str]:

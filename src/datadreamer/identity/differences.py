@@ -174,7 +174,8 @@ def _first_line(old: str, new: str) -> tuple[str, str]:
 def _short(value: Any, other: Any) -> str:
     """A value in a sentence: a long text from a little before the place where it begins to differ."""
     if isinstance(value, str) and isinstance(other, str) and len(value) > SHOWN:
-        same = next((i for i, (a, b) in enumerate(zip(value, other, strict=False)) if a != b), 0)
+        pairs = enumerate(zip(value, other, strict=False))
+        same = next((i for i, (one, two) in pairs if one != two), min(len(value), len(other)))
         start = max(0, same - SHOWN // 3)
         piece = value[start : start + SHOWN]
         return ("…" if start else "") + repr(piece) + ("…" if start + SHOWN < len(value) else "")

@@ -1,4 +1,4 @@
-"""Values of other packages, by content where that is simple. No package is imported: a value brings its own."""
+"""Values of packages that are not imported here, by content where that is simple: a value brings its own package."""
 
 from __future__ import annotations
 
@@ -70,6 +70,11 @@ def tensor(value: Any) -> Any:
 def configuration(value: Any) -> Any:
     """A configuration by its settings, without the version of the package that wrote it."""
     return {key: item for key, item in value.to_dict().items() if not key.endswith("_version")}
+
+
+@named("zoneinfo.ZoneInfo")  # whose module is slow to load
+def zone(value: Any) -> Any:
+    return Tagged("zone", value.key)
 
 
 @named("pandas.Timestamp", "pandas._libs.tslibs.timestamps.Timestamp")

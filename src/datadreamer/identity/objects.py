@@ -58,7 +58,7 @@ def reduce(value: Any) -> Tagged:
     if isinstance(value, type):
         return reduce_class(value)
     if hasattr(kind, FINGERPRINT):
-        return Tagged("object", [class_name(kind), getattr(value, FINGERPRINT)()])
+        return Tagged("object", [_said_by(kind), getattr(value, FINGERPRINT)()])
     found = registered(kind)
     if found is not None:
         stands_for = found(value)
@@ -68,6 +68,16 @@ def reduce(value: Any) -> Tagged:
         name, parts = known
         return Tagged(name, parts(value))
     return _other(value, kind)
+
+
+def _said_by(kind: type) -> Any:
+    """The type of an object that says what stands for it: by name, because it speaks for its code too.
+
+    A class of the user that inherits the method from a package counts by its code: the package cannot know it.
+    """
+    author = next(base for base in kind.__mro__ if FINGERPRINT in vars(base))
+    inherited = class_origin(kind) == "project" and class_origin(author) != "project"
+    return kind if inherited else class_name(kind)
 
 
 def schema_only(cls: type) -> Tagged:

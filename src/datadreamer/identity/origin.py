@@ -13,6 +13,8 @@ packages belong to the environment fingerprint.
 
 from __future__ import annotations
 
+import ast
+import linecache
 import os
 import sys
 from functools import lru_cache
@@ -22,9 +24,11 @@ from typing import Any, Literal
 
 Origin = Literal["standard", "installed", "library", "project"]
 
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made while the program runs, not compiled into Python
 LIBRARY = __name__.split(".")[0]
 SITE_FOLDERS = {"site-packages", "dist-packages"}
-STANDARD_FOLDER = str(Path(os.__file__).parent)
+# where the standard library is; some Pythons freeze a part of it and keep the rest elsewhere
+STANDARD_FOLDERS = tuple({str(Path(str(module.__file__)).parent) + os.sep for module in (os, ast, linecache)})
 
 
 def origin(module: str | None, file: str | None = None) -> Origin:
@@ -45,7 +49,9 @@ def _origin(module: str, file: str | None) -> Origin:
     parts = file.replace("\\", "/").split("/") if isinstance(file, str) else []
     if SITE_FOLDERS.intersection(parts):
         return "installed"
-    shadowed = parts and not str(file).startswith(STANDARD_FOLDER)  # a file of the user with the name of a standard one
+    shadowed = parts and not str(file).startswith(
+        STANDARD_FOLDERS
+    )  # a file of the user with the name of a standard one
     return "standard" if top in sys.stdlib_module_names and not shadowed else "project"
 
 
@@ -55,8 +61,17 @@ def module_origin(module: ModuleType) -> Origin:
 
 
 def class_origin(cls: type) -> Origin:
-    """The origin of a class, by the module it says it was defined in."""
-    return origin(cls.__module__)
+    """The origin of a class, by the module it says it was defined in, if that module has it."""
+    whose = origin(cls.__module__)
+    if whose in ("standard", "installed") and cls.__flags__ & HEAP_TYPE and "<locals>" not in cls.__qualname__:
+        found: Any = sys.modules.get(cls.__module__)
+        if not str(getattr(found, "__file__", "")).endswith(".py"):
+            return whose  # a module in C may name its classes as it likes
+        for name in cls.__qualname__.split("."):
+            found = getattr(found, name, None)
+        if found is None:
+            return "project"  # made by a factory of that module for the user: dataclasses.make_dataclass
+    return whose
 
 
 def class_name(cls: type) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from .normal import Function, canonical_text, normal_class, normal_function
 from .refusal import Refusal
 
-FUTURE_FLAGS = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+FUTURE_FLAGS = __future__.annotations.compiler_flag  # the only one that is not mandatory yet
 
 NO_SOURCE_CURE = (
     'Three ways out: (1) define it in a file; (2) mark it with @datadreamer.identity.version("1"), and raise the '
@@ -106,23 +106,29 @@ def _parsed(code: CodeType, namespace: dict[str, Any]) -> Parsed | None:
 
 def find_function(code: CodeType, namespace: dict[str, Any]) -> Function:
     """The syntax tree of the function with this code, whose globals are `namespace`."""
-    parsed = _parsed(code, namespace)
+    parsed = _current(code, namespace)
     if parsed is None:
         raise _no_source(code)
-    if not _is_current(code, parsed, namespace):
-        linecache.checkcache(code.co_filename)
-        parsed = _parsed(code, namespace)
-        if parsed is None or not _is_current(code, parsed, namespace):
-            raise _changed(code)
     found = [node for node in parsed.functions.get(code.co_firstlineno, ()) if _fits(node, code)]
     if not found:
         raise _no_source(code)
     return found[0] if len(found) == 1 else _by_position(found, code)
 
 
-def _is_current(code: CodeType, parsed: Parsed, namespace: dict[str, Any]) -> bool:
-    loader = namespace.get("__loader__")
-    if type(loader) is not SourceFileLoader:
+def _current(code: CodeType, namespace: dict[str, Any]) -> Parsed | None:
+    """The parsed file of a code object, None when there is none; a refusal when the file is not what was loaded."""
+    parsed = _parsed(code, namespace)
+    if parsed is None or _agrees(code, parsed, namespace):
+        return parsed
+    linecache.checkcache(code.co_filename)  # the text may be older than a module that was loaded again
+    parsed = _parsed(code, namespace)
+    if parsed is None or not _agrees(code, parsed, namespace):
+        raise _changed(code)
+    return parsed
+
+
+def _agrees(code: CodeType, parsed: Parsed, namespace: dict[str, Any]) -> bool:
+    if type(namespace.get("__loader__")) is not SourceFileLoader:
         return True  # a loader that rewrites code, or a cell whose text cannot change
     return any(same_code(code, candidate) for candidate in parsed.codes(code.co_firstlineno))
 
@@ -185,17 +191,34 @@ def _by_position(found: list[Function], code: CodeType) -> Function:
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 
-def find_class(cls: type) -> ast.ClassDef | None:
-    """The syntax tree of a class; None when no source has it, a refusal when several have it and they differ."""
-    found: list[ast.ClassDef] = []
-    functions = [function for function in functions_of(cls) if function.__qualname__.startswith(cls.__qualname__)]
-    for function in functions:
-        found = _classes_around(cls, function)
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A class statement and the file it is in."""
+
+    node: ast.ClassDef
+    filename: str
+
+    def holds(self, function: FunctionType) -> bool:
+        """Whether the function is written in the body of the class."""
+        code = function.__code__
+        return code.co_filename == self.filename and self.node.lineno <= code.co_firstlineno <= (
+            self.node.end_lineno or 0
+        )
+
+
+def find_class(cls: type) -> Definition | None:
+    """The definition of a class; None when no source has it, a refusal when several have it and they differ."""
+    found: list[Definition] = []
+    for function in functions_of(cls):
+        if function.__code__.co_qualname.rpartition(".")[0] != cls.__qualname__:
+            continue  # not written in the body
+        found = _definitions(cls, _current(function.__code__, function.__globals__))
+        found = [definition for definition in found if definition.holds(function)]
         if found:
             break
     else:
-        found = _classes_in_module(cls)
-    if len(found) > 1 and len({canonical_text(normal_class(node)) for node in found}) > 1:
+        found = _definitions_in_module(cls)
+    if len(found) > 1 and len({canonical_text(normal_class(definition.node)) for definition in found}) > 1:
         raise Refusal(
             f"class '{cls.__qualname__}', which is defined {len(found)} times in its file.",
             "Nothing says which definition it is.",
@@ -205,42 +228,32 @@ def find_class(cls: type) -> ast.ClassDef | None:
 
 
 def functions_of(cls: type) -> Iterator[FunctionType]:
-    """The functions written in the body of a class, out of their property, classmethod or decorator."""
+    """The functions among the attributes of a class, with those inside a property, classmethod or decorator."""
     for value in vars(cls).values():
         members = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,)
         for member in members:
             member = getattr(member, "__func__", member)
-            while member is not None and not isinstance(member, FunctionType):
+            while member is not None:
+                if isinstance(member, FunctionType):
+                    yield member
                 member = getattr(member, "__wrapped__", None)
-            if member is not None:
-                yield member
 
 
-def _classes_around(cls: type, function: FunctionType) -> list[ast.ClassDef]:
-    """The definitions that hold the method, if its file has any."""
-    code = function.__code__
-    parsed = _parsed(code, function.__globals__)
+def _definitions(cls: type, parsed: Parsed | None) -> list[Definition]:
     if parsed is None:
         return []
-    if not _is_current(code, parsed, function.__globals__):
-        linecache.checkcache(code.co_filename)
-        parsed = _parsed(code, function.__globals__)
-        if parsed is None or not _is_current(code, parsed, function.__globals__):
-            raise _changed(code)
-    nodes = parsed.classes.get(cls.__qualname__, [])
-    return [node for node in nodes if node.lineno <= code.co_firstlineno <= (node.end_lineno or 0)]
+    return [Definition(node, parsed.filename) for node in parsed.classes.get(cls.__qualname__, ())]
 
 
-def _classes_in_module(cls: type) -> list[ast.ClassDef]:
+def _definitions_in_module(cls: type) -> list[Definition]:
     """The definitions of a class without methods: by name, and by first line where Python keeps it."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     text = text_of(file, vars(module)) if module is not None and isinstance(file, str) else ""
-    parsed = parse(text, str(file), 0) if text else None
-    nodes = parsed.classes.get(cls.__qualname__, []) if parsed else []
+    found = _definitions(cls, parse(text, str(file), 0) if text else None)
     first = vars(cls).get("__firstlineno__")  # CPython 3.13 and later
-    exact = [node for node in nodes if first in (node.lineno, *(part.lineno for part in node.decorator_list))]
-    return exact or nodes
+    exact = [one for one in found if first in (one.node.lineno, *(part.lineno for part in one.node.decorator_list))]
+    return exact or found
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import array
 import collections
 import datetime
@@ -15,7 +16,6 @@ import re
 import string
 import types
 import uuid
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +24,7 @@ from .values import FileRef, Secret
 
 
 def _moment(value: Any) -> Any:
-    zone = value.tzinfo
-    return [value.isoformat(), value.fold, zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None]
+    return [value.isoformat(), value.fold, getattr(value.tzinfo, "key", None)]  # the key of a zoneinfo.ZoneInfo
 
 
 def _partial(value: Any) -> Any:
@@ -53,7 +52,6 @@ KINDS: dict[type, tuple[str, Callable[[Any], Any]]] = {
     datetime.date: ("date", lambda value: value.isoformat()),
     datetime.timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
     datetime.timezone: ("timezone", lambda value: value.utcoffset(None)),
-    zoneinfo.ZoneInfo: ("zone", lambda value: value.key),
     decimal.Decimal: ("decimal", str),
     fractions.Fraction: ("fraction", lambda value: [value.numerator, value.denominator]),
     uuid.UUID: ("uuid", lambda value: value.bytes),
@@ -67,6 +65,8 @@ KINDS: dict[type, tuple[str, Callable[[Any], Any]]] = {
     types.SimpleNamespace: ("namespace", _attributes),
     random.Random: ("random", lambda value: list(value.getstate())),
     logging.Logger: ("logger", lambda value: value.name),
+    _thread.LockType: ("lock", lambda value: None),
+    _thread.RLock: ("lock", lambda value: None),
     functools.partial: ("partial", _partial),
     functools.partialmethod: ("partialmethod", _partial),
     functools._lru_cache_wrapper: ("cached", lambda value: value.__wrapped__),
