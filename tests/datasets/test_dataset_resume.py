@@ -113,3 +113,14 @@ def test_an_abandoned_writer_leaves_no_half_part(tmp_path):
     with DatasetWriter(tmp_path) as writer:
         writer.append_columns({"text": ["x" * 1000] * 20_000})
     assert not [path for path in tmp_path.iterdir() if "tmp" in path.name]
+
+
+def test_a_try_with_other_columns_starts_anew(tmp_path):
+    writer = DatasetWriter(tmp_path, declared={"a": int})
+    writer.append({"a": 1})
+    writer.mark(1)
+    writer.flush()
+    other = DatasetWriter(tmp_path, declared={"b": int}, resume=True)
+    assert (other.rows, other.position) == (0, 0)
+    other.append({"b": 2})
+    assert list(open_dataset(tmp_path, other.finish()).iterate()) == [{"b": 2}]

@@ -131,7 +131,7 @@ class _Node:
     def update(self, array: pa.Array) -> None:
         if array.null_count:
             mask = is_valid(array)
-            self.validity.update(mask.view(np.uint8))
+            self.validity.update(mask.view(np.uint8).data)
         else:
             mask = None
             self.validity.update(b"\1" * len(array))

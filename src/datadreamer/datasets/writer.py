@@ -13,11 +13,9 @@ import pyarrow as pa
 
 from ..errors import StepOutputError
 from .convert import cast, cell_name, normalize
-from .digest import ColumnDigest, table_digest
 from .growing import GrowingSchema
-from .info import DatasetInfo, PartInfo
-from .lineage import LineageBuffer
-from .parts import PartFile, PartRecord, read_records, read_stream, remove_parts, write_record, write_stream
+from .info import DatasetInfo
+from .part_stack import PartStack
 from .rows import Rows, open_dataset
 
 BUFFER_BYTES = 16 << 20  # Python rows and small batches held before they go to the file
@@ -65,41 +63,36 @@ class DatasetWriter:
         self._step, self._part_bytes, self._clock = step, part_bytes, clock
         self._buffer_bytes = min(BUFFER_BYTES, part_bytes)
         self._growing = GrowingSchema(step, declared, returned_by)
-        self._records: list[PartRecord] = []
-        self.rows = self.position = self._marked_rows = 0
-        self._restore() if resume else remove_parts(self.folder)
-        self._file: PartFile | None = None
-        self._part_start = self.rows
-        self._lineage = LineageBuffer()
+        self._parts = PartStack(self.folder, resume)
+        self._take: Callable[[Any], Any] | None = itemgetter(*self._growing.names) if self._growing.types else None
+        self._width = len(self._growing.types)
+        self._go_on()
+        self.rows = self._parts.closed_rows
         self._buffer: list[Any] = []  # one tuple of cells a row (the bare cell when there is one column)
         self._chunk = _FIRST_CHUNK
         self._pending: list[list[pa.Array]] = []  # small columns that still join into one batch
         self._pending_rows = self._pending_bytes = 0
-        self._take: Callable[[Any], Any] | None = itemgetter(*self._growing.names) if self._growing.types else None
-        self._width = len(self._growing.types)
-        self._hashers: dict[str, ColumnDigest] | None = None if self.rows else {}
         self._pause = FIRST_CUT
         self._next_cut = clock() + self._pause
 
-    def _restore(self) -> None:
-        records = read_records(self.folder)
-        while records and records[-1].position is None:
-            records.pop()
-        remove_parts(self.folder, keep=len(records))
-        self._records = records
-        self.rows = sum(record.part.rows for record in records)
-        if records:
-            self.position, self._marked_rows = records[-1].position or 0, self.rows
-            for record in records:
-                self._adopt_schema(read_stream(self.folder / record.part.file).schema)
-
-    def _adopt_schema(self, schema: pa.Schema) -> None:
-        if not self._growing.types:
-            self._growing.name_columns(schema.names, 0)
-            self._growing.metadata = schema.metadata
-        for field in schema:
-            if field.name in self._growing.types:
+    def _go_on(self) -> None:
+        """Take over names and types of an earlier try, or start anew where it had other columns."""
+        schemas = self._parts.schemas()
+        if not schemas:
+            return
+        if self._take is None:
+            self._settle_names(schemas[0].names, 0)
+            self._growing.metadata = schemas[0].metadata
+        elif set(schemas[0].names) != set(self._growing.types):
+            self._parts = PartStack(self.folder, resume=False)
+            return
+        for schema in schemas:
+            for field in schema:
                 self._growing.adopt(field.name, pa.nulls(0, field.type), 0)
+
+    @property
+    def position(self) -> int:
+        return self._parts.position
 
     # --- rows in ------------------------------------------------------------------------------------------------------
 
@@ -122,7 +115,7 @@ class DatasetWriter:
         if len(row) != self._width:
             raise self._bad_row(row)
         if parents is not None or calls is not None:
-            self._lineage.add(self.rows - self._part_start, parents, calls)
+            self._parts.lineage.add(self.rows - self._parts.closed_rows, parents, calls)
         self._buffer.append(cells)
         self.rows += 1
         if len(self._buffer) >= self._chunk:
@@ -153,7 +146,7 @@ class DatasetWriter:
         if not rows:
             self._adopt_empty(columns)
             return
-        self._lineage.extend(self.rows - self._part_start, rows, parents, calls)
+        self._parts.lineage.extend(self.rows - self._parts.closed_rows, rows, parents, calls)
         if isinstance(columns, pa.RecordBatch):
             columns = pa.Table.from_batches([columns])
         if isinstance(columns, pa.Table):
@@ -183,16 +176,16 @@ class DatasetWriter:
     def _name_columns(self, row: Any) -> None:
         if not isinstance(row, Mapping):
             raise self._bad_row(row)
-        self._settle_names(list(row))
+        self._settle_names(list(row), self.rows)
 
-    def _settle_names(self, names: list[Any]) -> None:
-        self._growing.name_columns(names, self.rows)
+    def _settle_names(self, names: list[Any], row: int) -> None:
+        self._growing.name_columns(names, row)
         self._width = len(names)
         self._take = itemgetter(*names) if names else lambda row: ()
 
     def _check_names(self, names: list[Any]) -> None:
         if self._take is None:
-            self._settle_names(names)
+            self._settle_names(names, self.rows)
         elif set(names) != set(self._growing.types) or len(names) != self._width:
             raise self._growing.wrong_names(names, self.rows)
 
@@ -246,23 +239,7 @@ class DatasetWriter:
             arrays.append(chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks))
         rows = self._pending_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
-        batch = pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else _no_columns(rows)
-        if self._file is not None and not self._file.schema.equals(schema):
-            self._close_part()
-        if self._file is None:
-            self._file = PartFile(self.folder, len(self._records), schema)
-        self._file.write(batch)
-        self._hash(batch)
-
-    def _hash(self, batch: pa.RecordBatch) -> None:
-        if self._hashers is None:
-            return
-        for field, array in zip(batch.schema, batch.columns, strict=True):
-            hasher = self._hashers.setdefault(field.name, ColumnDigest(field.type))
-            if not hasher.type.equals(field.type):
-                self._hashers = None  # a type widened after rows were hashed: finish() hashes the parts again
-                return
-            hasher.update(array)
+        self._parts.write(pa.RecordBatch.from_arrays(arrays, schema=schema) if arrays else _no_columns(rows))
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -271,7 +248,7 @@ class DatasetWriter:
 
         Every now and then (first after two seconds, then ever more rarely) this also cuts a part.
         """
-        self.position, self._marked_rows = position, self.rows
+        self._parts.mark(position, self.rows)
         if self._clock() >= self._next_cut:
             self.flush()
 
@@ -279,43 +256,22 @@ class DatasetWriter:
         """Make all rows so far durable: a part is closed, synced and renamed into place."""
         self._drain()
         self._write_pending()
-        if self._file is not None:
-            self._close_part()
-        elif self._records and self._marked_rows == self.rows:  # input rows were read that gave no rows
-            self._records[-1] = PartRecord(self._records[-1].part, self.position)
-            write_record(self.folder, self._records[-1])
+        self._parts.close()
         self._pause *= CUT_GROWTH
         self._next_cut = self._clock() + self._pause
 
     def _cut_if_large(self) -> None:
-        if self._pending_bytes + (self._file.bytes if self._file else 0) >= self._part_bytes:
+        if self._pending_bytes + self._parts.open_bytes >= self._part_bytes:
             self._write_pending()
-            self._close_part()
-
-    def _close_part(self) -> None:
-        assert self._file is not None
-        end = self._part_start + self._file.rows
-        position = self.position if self._marked_rows == end else None
-        lineage, rest = self._lineage.table(self.rows - self._part_start), None
-        if lineage is not None and lineage.num_rows > self._file.rows:
-            lineage, rest = lineage.slice(0, self._file.rows), lineage.slice(self._file.rows)
-        self._records.append(self._file.commit(lineage, position))
-        self._file = None
-        self._part_start = end
-        self._lineage = LineageBuffer()
-        if rest is not None:
-            self._lineage.restore(rest)
+            self._parts.close()
 
     def finish(self) -> DatasetInfo:
         """Close the last part, give all parts one schema, and return what the manifest says about them."""
         self._drain()
         self._write_pending()
-        if self._file is not None:
-            self._close_part()
         schema = self._final_schema()
-        self._records = [self._unify(record, schema) for record in self._records]
-        parts = [record.part for record in self._records]
-        return DatasetInfo.make(schema, self._digests(schema), self.rows, parts)
+        parts, digests = self._parts.finish(schema)
+        return DatasetInfo.make(schema, digests, self.rows, parts)
 
     def _final_schema(self) -> pa.Schema:
         schema = self._growing.schema
@@ -325,39 +281,13 @@ class DatasetWriter:
 
         return with_images(schema, self._growing.images)
 
-    def _unify(self, record: PartRecord, schema: pa.Schema) -> PartRecord:
-        """Rewrite a part that was written before a type widened."""
-        part = record.part
-        path = self.folder / part.file
-        table = read_stream(path)
-        if table.schema.equals(schema):
-            return record
-        batches = (
-            pa.RecordBatch.from_arrays([cast(batch.column(field.name), field.type) for field in schema], schema=schema)
-            for batch in table.to_batches()
-        )
-        write_stream(path, schema, batches)
-        part = PartInfo(part.file, part.rows, path.stat().st_size, part.lineage, part.lineage_bytes)
-        record = PartRecord(part, record.position)
-        write_record(self.folder, record)
-        return record
-
-    def _digests(self, schema: pa.Schema) -> dict[str, str]:
-        if self._hashers is not None and set(self._hashers) == set(schema.names):
-            return {name: self._hashers[name].digest() for name in schema.names}
-        files = [self.folder / record.part.file for record in self._records]
-        batches = (batch for file in files for batch in read_stream(file).to_batches())
-        return table_digest(batches, schema)[1]
-
     def dataset(self, info: DatasetInfo) -> Rows:
         """The rows that were written, opened."""
         return open_dataset(self.folder, info)
 
     def abandon(self) -> None:
         """Leave without finishing: whole parts stay for a later try, the open one goes."""
-        if self._file is not None:
-            self._file.abandon()
-            self._file = None
+        self._parts.abandon()
 
     def __enter__(self) -> DatasetWriter:
         return self
