@@ -69,17 +69,17 @@ class Step(_Declared, Operations):
         InvalidArgumentError, InvalidTypeError: before anything runs.
     """
 
-    name: str = positional()
-    inputs: Any = positional(default=None)
-    args: Any = positional(default=None)
-    outputs: Any = positional(default=None)
-    progress_interval: float | None = positional(default=60)
-    force: bool = positional(default=False)
-    verbose: bool | None = positional(default=None)
-    log_level: int | None = positional(default=None)
-    save_num_proc: int | None = positional(default=None)
-    save_num_shards: int | None = positional(default=None)
-    background: bool = positional(default=False)
+    name: str = positional(kw_only=False)
+    inputs: Any = positional(kw_only=False, default=None)
+    args: Any = positional(kw_only=False, default=None)
+    outputs: Any = positional(kw_only=False, default=None)
+    progress_interval: float | None = positional(kw_only=False, default=60)
+    force: bool = positional(kw_only=False, default=False)
+    verbose: bool | None = positional(kw_only=False, default=None)
+    log_level: int | None = positional(kw_only=False, default=None)
+    save_num_proc: int | None = positional(kw_only=False, default=None)
+    save_num_shards: int | None = positional(kw_only=False, default=None)
+    background: bool = positional(kw_only=False, default=False)
 
     version: ClassVar[float] = 1.0
     help: ClassVar[Any] = _Help()

@@ -82,8 +82,7 @@ class PromptStep(Step):
                 f"Step '{self.name}': llm must be a model, for example OpenAI(model_name=…), "
                 f"not {type(self.llm).__name__} {self.llm!r}."[:300]
             )
-        self._ask = params.parse(self.llm, self.parameters())
-        self.llm.check()
+        self._ask = params.parse(self.llm, self.parameters())  # what it needs to be asked (a key) is seen when it is
 
     def parameters(self) -> dict[str, Any]:
         """What is passed on to the model."""
