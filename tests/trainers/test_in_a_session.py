@@ -39,5 +39,12 @@ def test_a_session_trains_once_and_finds_the_model_afterwards(models, tmp_path, 
     assert again.model_card() is None
     assert str(tmp_path) not in (folder / "trainer.json").read_text()
 
+    exported = Path(again.export_to_disk(tmp_path / "export"))
+    card = (exported / "README.md").read_text()
+    assert "Questions" in card and "eval_perplexity" in card and "pipeline_tag: text-generation" in card
+    dry = Path(again.publish_to_hf_hub("me/colours", dry_run=tmp_path / "dry", is_synthetic=True))
+    assert "- synthetic" in (dry / "README.md").read_text() and (dry / "datadreamer.json").exists()
+    assert "- synthetic" not in card
+
     llm = HFTransformers(again.model_path, device="cpu")
     assert llm.run([QUESTION], max_new_tokens=1, temperature=0.0)[0].strip() in tiny.COLOURS

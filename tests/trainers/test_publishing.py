@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from datadreamer.errors import AuthenticationError
+from datadreamer.errors import AuthenticationError, InvalidArgumentError
 from datadreamer.trainers import TrainHFFineTune
-from datadreamer.trainers.publishing import tagged
 
 
 def test_without_a_token_publishing_says_how_to_get_one(here, models, pairs, monkeypatch, tmp_path):
@@ -21,8 +20,17 @@ def test_without_a_token_publishing_says_how_to_get_one(here, models, pairs, mon
         trainer.publish_to_hf_hub("me/model")
 
 
-def test_the_card_is_tagged_as_synthetic_or_not():
-    card = "---\nlicense: mit\ntags:\n- synthetic\n- mine\n---\n# Model\n\nText.\n"
-    assert "synthetic" not in tagged(card, False) and "- mine" in tagged(card, False)
-    assert tagged("# Model\n", True).startswith("---\ntags:\n- datadreamer\n- synthetic\n---\n")
-    assert tagged(card, True).endswith("# Model\n\nText.\n") and "license: mit" in tagged(card, True)
+def test_a_dry_run_leaves_what_would_be_uploaded(here, models, pairs, tmp_path):
+    trainer = TrainHFFineTune("t", models["causal"], device="cpu").train(pairs["question"], pairs["answer"], epochs=0.2)
+    with pytest.raises(InvalidArgumentError, match="Did you mean 'commit_message'"):
+        trainer.publish_to_hf_hub("me/model", commit_mesage="x")
+    assert trainer.publish_to_hf_hub("me/model", dry_run=tmp_path / "dry") == str(tmp_path / "dry")
+    names = {path.name for path in (tmp_path / "dry").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= names
+
+
+def test_an_adapter_of_a_local_model_is_not_published_alone(here, models, pairs, tmp_path):
+    trainer = TrainHFFineTune("t", models["llama"], device="cpu", peft_config={"r": 2})
+    trainer.train(pairs["question"], pairs["answer"], epochs=0.2)
+    with pytest.raises(InvalidArgumentError, match="which nobody else has"):
+        trainer.publish_to_hf_hub("me/model", adapter_only=True, dry_run=tmp_path / "dry")

@@ -263,13 +263,15 @@ class _TrainHFBase(Trainer):
             token: None takes that of the environment (`HF_TOKEN`) or of `hf auth login`.
             adapter_only: publish an adapter as it is instead of merging it.
             is_synthetic: whether the card says that the model was trained on synthetic data.
-            **kwargs: further arguments of `huggingface_hub.HfApi.upload_folder`, for example `commit_message`.
+            **kwargs: `commit_message`, `commit_description`, `create_pr`; or `dry_run=<folder>`, which uploads nothing
+                and leaves in the folder what would have been.
 
         Returns:
             The URL.
 
         Raises:
             AuthenticationError: there is no token, or the Hub refuses it.
+            InvalidArgumentError: an argument is unknown, or an adapter's base model is not on the Hub.
         """
         from .publishing import publish_model
 

@@ -14,6 +14,7 @@ from .job import ADAPTER
 if TYPE_CHECKING:
     from ._train_hf_base import _TrainHFBase
 
+CARD, RECORD = "README.md", "datadreamer.json"
 MARKER = "datadreamer-export.json"  # tells a later export that this folder is ours to replace
 
 
@@ -37,8 +38,13 @@ def export_model(trainer: _TrainHFBase, path: Path, adapter_only: bool) -> str:
     return str(path)
 
 
-def write_model(trainer: _TrainHFBase, folder: Path, adapter_only: bool) -> None:
-    """Write the model as it is published: an adapter merged into its base unless `adapter_only`."""
+def write_model(trainer: _TrainHFBase, folder: Path, adapter_only: bool, **facts: Any) -> None:
+    """Write the model as it is published, with its card: an adapter merged into its base unless `adapter_only`.
+
+    Args:
+        folder: an empty folder.
+        **facts: passed on to the card: `title`, `synthetic`.
+    """
     source = Path(trainer.model_path)
     is_adapter = (source / "adapter_config.json").is_file()
     beside = source / ADAPTER  # a whole model, with the adapter that was merged into it
@@ -57,7 +63,23 @@ def write_model(trainer: _TrainHFBase, folder: Path, adapter_only: bool) -> None
             path.unlink()
         (folder / "config.json").unlink()
         shutil.copytree(beside, folder, dirs_exist_ok=True)
-    (folder / "README.md").write_text(trainer._card(), encoding="utf-8")
+    write_card(trainer, folder, adapter_only, **facts)
+
+
+def write_card(trainer: _TrainHFBase, folder: Path, adapter_only: bool, **facts: Any) -> None:
+    """Write the model's card, and the record of all it came from, as the session left them beside the model."""
+    from .. import cards
+
+    kept = trainer._trained() / RECORD
+    if not kept.is_file():
+        (folder / CARD).write_text(f"# {trainer.name}\n", encoding="utf-8")
+        return
+    run = cards.read_run(kept)
+    cards.write_record(folder / RECORD, run)
+    record = next(found for found in run.trainers if found.name == trainer.name)
+    record.model.adapter_only = adapter_only  # the card is about these files
+    record.library = "peft" if adapter_only else "transformers"
+    cards.write_readme(folder, cards.model_card(run, trainer.name, **facts))
 
 
 def merged(trainer: _TrainHFBase) -> Any:

@@ -93,6 +93,18 @@ class Trainer(ABC):
         path = self._trained() / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else f"# {self.name}\n"
 
+    @property
+    def data_card(self) -> dict[str, list[Any]]:
+        """What the base model adds to the card of this trainer: the published `DataCardType` to values."""
+        from ..cards import DataCardType
+
+        found: dict[str, list[Any]] = {
+            DataCardType.MODEL_CARD: [self.base_model_card],
+            DataCardType.LICENSE: [self.license],
+            DataCardType.CITATION: self.citation or [],
+        }
+        return {kind: known for kind, values in found.items() if (known := [v for v in values if v is not None])}
+
     def _trained(self) -> Path:
         if self.result is None or self.folder is None:
             raise TrainingError(f"{self.who} has not been trained yet: call train() first.")

@@ -222,6 +222,8 @@ def _finish(job: TrainingJob, task: Task, result: TrainingResult) -> None:
     draft = job.work_dir / "_model.draft"
     shutil.rmtree(draft, ignore_errors=True)
     _save(job, task, draft)
+    for where in ("is_local", "local_files_only"):  # how it was loaded here
+        task.tokenizer.init_kwargs.pop(where, None)
     task.tokenizer.save_pretrained(str(draft))
     for form in draft.glob("**/README.md"):  # an empty form that PEFT leaves; the card is written elsewhere
         form.unlink()
