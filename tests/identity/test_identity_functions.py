@@ -299,7 +299,9 @@ def test_functions_of_packages_count_by_name():
     import json
 
     import numpy
+    import pyarrow
 
+    assert encode(pyarrow.array) == b"o4:names17:pyarrow.lib.array"
     assert encode(json.dumps) == b"g1:o8:functiond1:s4:names10:json.dumps"
     assert encode(numpy.add) == b"o4:names9:numpy.add"
     assert encode(numpy.mean) == b"o4:names10:numpy.mean"

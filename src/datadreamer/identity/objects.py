@@ -18,7 +18,7 @@ from .classes import is_pydantic, json_schema
 from .code import MISSING, explicit_version, reduce_class, reduce_function
 from .nodes import Instance, Labeled, Tagged
 from .normal import normal_module
-from .origin import class_name, class_origin, module_origin, public_name
+from .origin import class_name, class_origin, module_origin, origin, public_name
 from .refusal import WAYS_OUT, Refusal
 from .registry import registered
 from .stdlib import KINDS
@@ -101,6 +101,9 @@ def _other(value: Any, kind: type) -> Tagged:
         return hint
     if isinstance(value, os.PathLike):
         raise _path(value)
+    name = _public_name(value, kind)
+    if name is not None:
+        return Tagged("name", name)
     state = _record(value, kind)
     if state is None and _is_users(kind):
         state = dict(_state(value, kind))
@@ -110,9 +113,6 @@ def _other(value: Any, kind: type) -> Tagged:
         if content is not MISSING:
             body["content"] = content
         return Instance("instance", body, value)
-    name = _public_singleton(value, kind)
-    if name is not None:
-        return Tagged("name", name)
     raise _unknown(value, kind)
 
 
@@ -211,9 +211,9 @@ def _built_in(value: Any) -> Tagged:
 
 def _type_hint(value: Any) -> Tagged | None:
     """`list[str]`, `int | None`, `Literal["a"]`, a type variable, a new type."""
-    origin = typing.get_origin(value)
-    if origin is not None:
-        return Tagged("hint", [_origin_name(origin), list(typing.get_args(value))])
+    generic = typing.get_origin(value)
+    if generic is not None:
+        return Tagged("hint", [_generic_name(generic), list(typing.get_args(value))])
     if isinstance(value, typing.TypeVar | typing.ParamSpec):
         return Tagged("hint", ["TypeVar", value.__name__])
     if isinstance(value, typing.NewType):
@@ -225,22 +225,20 @@ def _type_hint(value: Any) -> Tagged | None:
     return None
 
 
-def _origin_name(origin: Any) -> Any:
+def _generic_name(generic: Any) -> Any:
     """What is subscripted: by name where Python versions make it of different kinds."""
-    if origin is types.UnionType:
+    if generic is types.UnionType:
         return "typing.Union"
-    if getattr(origin, "__module__", None) == "typing":
-        return f"typing.{getattr(origin, '__name__', None) or getattr(origin, '_name', origin)}"
-    return origin
+    if getattr(generic, "__module__", None) == "typing":
+        return f"typing.{getattr(generic, '__name__', None) or getattr(generic, '_name', generic)}"
+    return generic
 
 
-def _public_singleton(value: Any, kind: type) -> str | None:
+def _public_name(value: Any, kind: type) -> str | None:
     """The name of an object that an installed package offers under it, such as a numpy ufunc."""
-    if class_origin(kind) not in ("installed", "standard"):
-        return None
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     for module in (getattr(value, "__module__", None), kind.__module__.split(".")[0]):
-        if not isinstance(name, str) or not isinstance(module, str):
+        if not isinstance(name, str) or not isinstance(module, str) or origin(module) == "project":
             continue
         if getattr(sys.modules.get(module), name, MISSING) is value:
             return public_name(module, name)
