@@ -12,7 +12,7 @@ from ...errors import InvalidArgumentError
 from ..rows import Rows
 from .target import writing_file
 
-GROUP_ROWS = 131_072
+GROUP_ROWS = 1 << 20
 GROUP_BYTES = 128 << 20
 
 
