@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from datadreamer.engine.executors.process import _environment, _one_device
 from datadreamer.errors import InvalidArgumentError
 from datadreamer.trainers.work.early_stopping import Patience
+from datadreamer.trainers.work.events import reporter
 from datadreamer.trainers.work.state_files import load_state, save_state
 
 
@@ -71,3 +73,23 @@ def test_the_worker_sees_one_device_and_none_of_the_chatter():
     assert made["HF_TOKEN"] == "t" and made["HTTP_PROXY"] == "p" and made["HF_HUB_DISABLE_TELEMETRY"] == "1"
     with pytest.raises(InvalidArgumentError, match="shows 2 devices"):
         _one_device("cuda:5", "4,7")
+
+
+def test_a_long_epoch_is_saved_every_ten_minutes_and_its_end_is_left_to_the_trainer():
+    now, told = [0.0], []
+    watch = reporter(told.append, threading.Event(), clock=lambda: now[0])
+    args = SimpleNamespace(save_strategy="epoch")
+
+    def step(number, epoch):
+        control = SimpleNamespace(should_save=False, should_training_stop=False)
+        watch.on_step_end(args, SimpleNamespace(global_step=number, max_steps=100, epoch=epoch), control)
+        return control.should_save
+
+    assert not step(1, 0.1)
+    now[0] = 601.0
+    assert step(2, 0.2) and not step(10, 1.0)
+    watch.on_save(args, SimpleNamespace(global_step=2), None)
+    assert not step(3, 0.3)
+    now[0] = 1202.0
+    assert step(4, 0.4)
+    assert [event["step"] for event in told if event["event"] == "progress"] == [2, 4]
