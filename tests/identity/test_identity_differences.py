@@ -143,3 +143,15 @@ def test_secrets_never_enter_a_view():
     from datadreamer.identity import Secret
 
     assert "hunter2" not in json.dumps(view({"key": Secret("hunter2")}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ({}, {"n": None}, 'setting: settings["n"] is new: None'),
+        ({"n": None}, {}, 'setting: settings["n"] is gone; it was None'),
+        ({"n": None}, {"n": 1}, 'setting: settings["n"] changed from None to 1'),
+    ],
+)
+def test_nothing_and_none_are_told_apart(old, new, sentence):
+    assert str(first_difference(view({"settings": old}), view({"settings": new}))) == sentence

@@ -6,7 +6,7 @@ import math
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadreamer.errors import CannotIdentifyError
@@ -31,6 +31,9 @@ values = st.recursive(
 )
 
 
+patient = settings(deadline=None)  # what one example costs depends on what else the machine does
+
+
 def picture(value):
     """What a value is, by the rules of the encoding and without its code: a nested tuple that can be compared."""
     if isinstance(value, list | tuple):
@@ -46,16 +49,19 @@ def picture(value):
     return (type(value).__name__, value)
 
 
+@patient
 @given(values, values)
 def test_encodings_are_equal_exactly_when_values_are(one, two):
     assert (encode(one) == encode(two)) == (picture(one) == picture(two))
 
 
+@patient
 @given(st.lists(values, max_size=4), st.lists(values, max_size=4))
 def test_no_sequence_runs_into_its_neighbour(one, two):
     assert (encode([one, two]) == encode([[*one, *two], []])) == (picture([one, two]) == picture([[*one, *two], []]))
 
 
+@patient
 @given(st.dictionaries(keys, values), st.randoms(use_true_random=False))
 def test_the_order_of_a_dict_does_not_count(value, random):
     pairs = list(value.items())
@@ -63,6 +69,7 @@ def test_the_order_of_a_dict_does_not_count(value, random):
     assert encode(dict(pairs)) == encode(value)
 
 
+@patient
 @given(st.lists(st.text(), unique=True), st.randoms(use_true_random=False))
 def test_the_order_of_a_set_does_not_count(words, random):
     shuffled = list(words)

@@ -348,3 +348,21 @@ def test_the_path_to_an_unknown_value_is_named(load):
         for identify in (digest, view):
             with pytest.raises(CannotIdentifyError, match=f"{path}.*Three ways out"):
                 identify({"args": {"post_process": function}})
+
+
+def test_the_canonical_text_is_the_published_one(load):
+    import ast
+
+    from datadreamer.identity.normal import canonical_text, normal_function
+
+    def text(source: str) -> str:
+        return canonical_text(normal_function(ast.parse(source).body[0].value))  # type: ignore[attr-defined, arg-type]
+
+    published = (
+        '(Lambda args=(arguments args=[(arg arg="x")]) body=(BinOp left=(Name id="x") op=(Add) right=(Constant int 1)))'
+    )
+    assert text("lambda x: x + 1") == published
+    assert published in (Path(__file__).parents[2] / "docs" / "design" / "identity.md").read_text()
+    assert text("lambda: {**a, 'é': b'\\x00'}").endswith(
+        'body=(Dict keys=[~ (Constant str "\\u00e9")] values=[(Name id="a") (Constant bytes 00)]))'
+    )

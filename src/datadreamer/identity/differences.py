@@ -44,20 +44,22 @@ class Difference:
         old: what it was; None when it was not there. For code, its normalised source.
         new: what it is; None when it is gone.
         kind: `code`, `setting`, `input`, `model`, `environment`, `forced` or `corrupt`.
+        change: `changed`, `added` (nothing was there) or `removed`.
     """
 
     path: str
     old: Any
     new: Any
     kind: str
+    change: str = "changed"
 
     def __str__(self) -> str:
         old, new = self.old, self.new
         if self.kind == "code" and isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):
             old, new = _first_line(old, new)
-        if self.old is None:
+        if self.change == "added":
             return f"{self.kind}: {self.path} is new: {_short(new, new)}"
-        if self.new is None:
+        if self.change == "removed":
             return f"{self.kind}: {self.path} is gone; it was {_short(old, old)}"
         return f"{self.kind}: {self.path} changed from {_short(old, new)} to {_short(new, old)}"
 
@@ -74,6 +76,7 @@ def first_difference(old: Any, new: Any) -> Difference | None:
             None if left is ABSENT else left,
             None if right is ABSENT else right,
             kind,
+            "added" if left is ABSENT else "removed" if right is ABSENT else "changed",
         )
     return None
 
