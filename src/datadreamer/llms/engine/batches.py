@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .book import Book
     from .source import Slot, Source
 
+BUFFER = 1000  # prompts that are sorted by length together
+PATIENCE = 0.5  # seconds: a batch takes longer, and a ragged one wastes a part of it
+
 _locks: WeakKeyDictionary[LLM, RLock] = WeakKeyDictionary()
 _locks_lock = RLock()
 
@@ -30,14 +33,15 @@ class Batches:
         ask = source.ask
         self._n = ask.n
         self._size = ask.batch_size or source.llm.default_batch_size
-        buffer = ask.buffer_size if ask.buffer_size is not None else 10 * self._size
+        buffer = ask.buffer_size or 0
         self._sort = buffer >= 0
-        self._buffer = max(self._size, buffer if buffer > 0 else 10 * self._size)
+        wanted = buffer if buffer > 0 else max(10 * self._size, BUFFER)
+        self._buffer = -(-wanted // self._size) * self._size  # whole batches
 
     def outcomes(self) -> Generator[Any, None, None]:
         """The outcomes in order; lists of n of them when n > 1."""
         while not self._source.exhausted:
-            slots, missing = self._source.take(max(1, self._buffer // self._n))
+            slots, missing = self._source.take(max(1, self._buffer // self._n), PATIENCE)
             window = deque(slots)
             for batch in self._batches(missing):
                 yield from self._finished(window)

@@ -53,13 +53,13 @@ class Source:
         self._samples = SampleCounter()
         self._checked = False
 
-    def take(self, most: int) -> tuple[list[Slot], list[Slot]]:
+    def take(self, most: int, patience: float = PATIENCE) -> tuple[list[Slot], list[Slot]]:
         """Up to `most` further prompts: all their slots in order, and those that must be asked.
 
-        Fewer come when the prompts end, or when they come slowly.
+        Fewer come when the prompts end, or when they come slowly: later than `patience` seconds after the first.
         """
         slots: list[Slot] = []
-        patience = 0.0
+        deadline = 0.0
         for _ in range(most):
             try:
                 prompt = next(self._prompts)
@@ -68,9 +68,9 @@ class Source:
                 break
             slots.extend(self._draws(prompt))
             now = time.monotonic()
-            if not patience:
-                patience = now + PATIENCE
-            elif now > patience:
+            if not deadline:
+                deadline = now + patience
+            elif now > deadline:
                 break
         return slots, self._to_ask(slots)
 
