@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .sources.text_source import TextDataSource as TextDataSource
     from .step import Step as Step
     from .step import SuperStep as SuperStep
+    from .tasks.run_task_model import RunTaskModel as RunTaskModel
     from .waiting import concurrent as concurrent
     from .waiting import wait as wait
 
@@ -52,6 +53,7 @@ __getattr__, __dir__, __all__ = exports(
         "DataFromPrompt": "prompting.data_from_prompt",
         "DataFromAttributedPrompt": "prompting.data_from_attributed_prompt",
         "FilterWithPrompt": "prompting.filter_with_prompt",
+        "RunTaskModel": "tasks.run_task_model",
         "concat": "operations.combining",
         "zipped": "operations.combining",
         "wait": "waiting",

@@ -1,0 +1,1 @@
+"""Steps that ask a model made for one task."""
