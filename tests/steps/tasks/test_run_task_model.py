@@ -111,7 +111,7 @@ def test_wrong_model_and_unknown_argument_are_refused_before_anything_runs(tmp_p
     with DataDreamer(tmp_path):
         with pytest.raises(InvalidTypeError, match="'model' must be TaskModel"):
             scored("bert")
-        with pytest.raises(InvalidArgumentError, match="no argument 'wrod'. Did you mean 'word'"):
+        with pytest.raises(InvalidArgumentError, match="no argument 'wrod'"):
             scored(WordCounter(), args={"wrod": "bad"})
 
 
