@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -51,27 +52,30 @@ class Book:
         self._places: dict[str, int] = {}  # how many records there were before each of them
         self._views: dict[str, Step] = {}  # views whose records nobody has asked for yet
         self._environment: Any = None
+        self._lock = threading.RLock()  # background steps end when they like
 
     # --- writing down -------------------------------------------------------------------------------------------------
 
     def add(self, record: StepRecord | TrainerRecord, name: str, label: str, hit: bool) -> None:
         """A step or trainer that ran, or was found finished, under this name."""
         record.name, record.label = name, label
-        self.records.pop(name, None)
-        self._views.pop(name, None)
-        if not hit:
-            self._record_views()
-            self._derive(record)
-            self.changed = True
-        self.records[name] = record
+        with self._lock:
+            self.records.pop(name, None)
+            self._views.pop(name, None)
+            if not hit:
+                self._record_views()
+                self._derive(record)
+                self.changed = True
+            self.records[name] = record
         if not hit or not (self.workspace.store.path(label) / PAGE).exists():
             self._write_cards(record)
 
     def add_view(self, step: Step) -> None:
         """A step that keeps nothing of its own: it is in the record so that lineage has no gap."""
-        self.records.pop(step.name, None)
-        self._views[step.name] = step
-        self._places[step.name] = len(self.records)
+        with self._lock:
+            self.records.pop(step.name, None)
+            self._views[step.name] = step
+            self._places[step.name] = len(self.records)
 
     def environment(self) -> str:
         """Digest of what this session runs on; captured when the first result is written."""
@@ -82,8 +86,9 @@ class Book:
 
     def run_record(self) -> cards.RunRecord:
         """The session as one record."""
-        self._record_views()
-        steps, trainers = self._by_kind()
+        with self._lock:
+            self._record_views()
+            steps, trainers = self._by_kind()
         return cards.RunRecord(
             library_version=__version__,
             session=self.workspace.session,

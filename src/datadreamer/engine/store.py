@@ -91,7 +91,7 @@ class Store:
         self.set_aside(label, replaced_key)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():  # a folder without a record: children of a step that makes other steps, or leftovers
-            for item in work.iterdir():
+            for item in sorted(work.iterdir(), key=lambda item: item.name in RECORDS):  # the record last
                 _replace(item, target / item.name)
             shutil.rmtree(work, ignore_errors=True)
         else:
