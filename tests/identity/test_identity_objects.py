@@ -43,6 +43,8 @@ def test_arrays_count_by_type_shape_and_bytes():
         np.dtype("int64"),
     ]
     assert len({digest(value) for value in different}) == len(different)
+    assert digest(np.ma.masked_array([1, 2], [0, 1])) != digest(np.ma.masked_array([1, 2], [0, 0]))
+    assert digest(np.rec.array([(1,)], dtype=[("a", int)])) != digest(np.array([(1,)], dtype=[("a", int)]))
     assert digest(np.arange(12)[::2]) == digest(np.arange(12)[::2].copy())
     assert digest(array.astype(">i8")) == digest(array)
     assert digest(np.asfortranarray(array.reshape(2, 3))) == digest(array.reshape(2, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
 from pathlib import Path
 
@@ -77,3 +78,36 @@ def test_a_function_from_a_text_is_refused():
 
 def test_samples_are_the_users_own_code():
     assert digest(shorten) != digest(len)
+
+
+def test_a_class_whose_methods_are_reloaded_in_place_is_read_again(load):
+    """As %autoreload does in a notebook."""
+    source = "class C:\n    def f(self): return {}\n"
+    module = load(source.format(1))
+    before = digest(module.C)
+    Path(module.__file__).write_text(source.format(22))
+    reloaded: dict[str, object] = dict(vars(module))
+    exec(compile(source.format(22), module.__file__, "exec"), reloaded)
+    module.C.f = vars(reloaded["C"])["f"]
+    assert digest(module.C) != before
+
+
+def test_relative_imports_inside_functions_are_followed(tmp_path, monkeypatch):
+    def program(package: str, result: int) -> list[str]:
+        folder = tmp_path / package / "inner"
+        folder.mkdir(parents=True)
+        (tmp_path / package / "__init__.py").write_text("")
+        (folder / "__init__.py").write_text("")
+        (folder / "helper.py").write_text(f"def h(): return {result}\n")
+        (folder / "steps.py").write_text(
+            "def f():\n    from . import helper\n    return helper.h()\n"
+            "def g():\n    from .helper import h\n    return h()\n"
+            "def k():\n    from ..inner import helper as x\n    return x.h()\n"
+        )
+        steps = importlib.import_module(f"{package}.inner.steps")
+        return [digest(function) for function in (steps.f, steps.g, steps.k)]
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    first = program("package_a", 1)
+    assert program("package_b", 1) == first
+    assert not set(program("package_c", 2)) & set(first)

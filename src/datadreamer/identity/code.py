@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import operator
 import sys
 import weakref
 from collections.abc import Iterator
@@ -290,6 +291,7 @@ class Piece:
     outside: Outside
     definition: Definition | None = None  # of a class
     assigned: frozenset[str] = frozenset()  # names given a value in the body of a class
+    codes: tuple[CodeType, ...] = ()  # of the methods of a class: a notebook may reload them in place
 
 
 _pieces: dict[int, tuple[weakref.ref[Any], Piece]] = {}
@@ -316,14 +318,15 @@ def _function_piece(function: FunctionType) -> Piece:
 
 
 def _class_piece(cls: type) -> Piece | None:
+    codes = tuple(function.__code__ for function in functions_of(cls))
     known = _remembered(cls)
-    if known is not None:
+    if known is not None and len(known.codes) == len(codes) and all(map(operator.is_, known.codes, codes)):
         return known
     found = find_class(cls)
     if found is None:
         return None
     node = normal_class(found.node)
-    return _remember(cls, Piece(CodeText(node), outside(node), found, frozenset(_assigned(node))))
+    return _remember(cls, Piece(CodeText(node), outside(node), found, frozenset(_assigned(node)), codes))
 
 
 def _assigned(node: Any) -> Iterator[str]:

@@ -22,7 +22,8 @@ def array(value: Any) -> Any:
         return Tagged("array", ["object", list(value.shape), value.ravel().tolist()])
     little = value.astype(value.dtype.newbyteorder("<"), copy=False)
     kind = little.dtype.str if little.dtype.names is None else little.dtype.descr
-    return Tagged("array", [kind, list(value.shape), little.tobytes()])
+    content = Tagged("array", [kind, list(value.shape), little.tobytes()])
+    return content if type(value).__name__ in ("ndarray", "memmap") else [content]  # a subclass keeps its name
 
 
 @named("numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray")
