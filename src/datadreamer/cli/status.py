@@ -102,12 +102,14 @@ def _notes(status: FolderStatus) -> str:
 
 
 def _quality(result: ResultStatus) -> str:
+    """Held-out figures before and after; of a training without held-out rows, its own."""
+    held_out = {name: value for name, value in result.metrics.items() if name.startswith("eval_")}
     parts = []
-    for name, value in result.metrics.items():
-        before = result.metrics_before.get(name)
-        if value is not None:
-            parts.append(f"{name} {before:.3g} → {value:.3g}" if before is not None else f"{name} {value:.3g}")
-    return ", ".join(parts)
+    for name, value in (held_out or result.metrics).items():
+        before, shown = result.metrics_before.get(name), name.removeprefix("eval_")
+        if value is not None and shown != "joint":  # by which the best model is chosen; the others say what it is
+            parts.append(f"{shown} {before:.3g} → {value:.3g}" if before is not None else f"{shown} {value:.3g}")
+    return f"{'held out: ' if held_out else ''}{', '.join(parts)}"
 
 
 def _losses(result: ResultStatus) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .folder import find as find
     from .folder import found as found
     from .folder import output_folder as output_folder
+    from .folder import reading_ledger as reading_ledger
     from .losses import LostRow as LostRow
     from .losses import lost_rows as lost_rows
     from .owner import Owner as Owner
@@ -39,6 +40,7 @@ __getattr__, __dir__, __all__ = exports(
         "open_rows": "rows",
         "output_folder": "folder",
         "owner_of": "owner",
+        "reading_ledger": "folder",
         "rows_of": "rows",
         "why": "reasons",
     },

@@ -1,0 +1,143 @@
+"""`datadreamer demo`: says what `demo_workflow` is about to do, runs it, and shows what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..cards import StepRecord, TrainerRecord
+    from ..ledger import StepTotals
+
+FEWEST = 20
+NEEDED = ("torch", "transformers", "accelerate")
+
+INTRODUCTION = """\
+From nothing to a trained model: on this computer, without a key and without a network.
+
+A very small language model that ships with this package writes {rows} product reviews to order,
+labels each of them without seeing the order, and judges whether it does what was ordered.
+A classifier is trained on the reviews that pass. The model is a toy, the workflow is not: one
+line of it names the model.
+
+Every call, every row and every lost row is recorded in {folder} while it happens. So a run that
+is stopped goes on where it stopped, a second run asks nothing again, and the cards at the end
+say where each row came from.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", default="./datadreamer-demo", metavar="FOLDER", help="where to (default: ./datadreamer-demo)"
+    )
+    parser.add_argument("--rows", type=int, default=300, metavar="N", help="reviews to write (default: 300)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only what came of it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    folder = Path(arguments.output)
+    _check(arguments.rows)
+    if not arguments.quiet:
+        print(INTRODUCTION.format(rows=arguments.rows, folder=folder), flush=True)
+    started = time.monotonic()
+    before = _totals(folder)
+    from .demo_workflow import run as run_workflow
+
+    run_workflow(str(folder), arguments.rows, verbose=False if arguments.quiet else None)
+    asked = _totals(folder)[0] - before[0], _totals(folder)[1] - before[1]
+    print(f"\n{_summary(folder)}\n\n{_places(folder)}\n\n{_effort(folder, asked, time.monotonic() - started)}")
+    return 0
+
+
+def _check(rows: int) -> None:
+    from ..errors import InvalidArgumentError, MissingDependencyError
+
+    if rows < FEWEST:
+        raise InvalidArgumentError(
+            f"--rows {rows}: a classifier needs something to learn from, at least {FEWEST} rows."
+        )
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"The demo runs a model and trains one, which needs {' and '.join(missing)}. "
+            'Install with: pip install "datadreamer[train]"'
+        )
+
+
+def _totals(folder: Path) -> tuple[int, int]:
+    """Calls and tokens in the ledger of the folder."""
+    from ..runs import reading_ledger
+
+    with reading_ledger(folder) as ledger:
+        sums: list[StepTotals] = [] if ledger is None else list(ledger.totals().values())
+    return sum(one.calls for one in sums), sum(one.input_tokens + one.output_tokens for one in sums)
+
+
+# --- what came of it --------------------------------------------------------------------------------------------------
+
+
+def _summary(folder: Path) -> str:
+    written = _step(folder, "Write reviews").rows.output
+    accepted = _step(folder, "Reviews that the judge accepts").rows.output
+    kept = _step(folder, "Reviews").rows.output
+    trained = _trainer(folder)
+    held_out = next((use.rows for use in trained.columns if use.name == "validation_input"), None)
+    before, after = trained.metrics_before.get("eval_accuracy"), trained.metrics.get("eval_accuracy")
+    return (
+        f"{written:,} reviews written and labelled, {accepted:,} accepted by the judge, "
+        f"{kept:,} of them labelled as they were ordered.\n"
+        f"Accuracy of the classifier on {held_out:,} reviews that it was not trained on: "
+        f"{before or 0:.0%} before training, {after or 0:.0%} after."
+    )
+
+
+def _places(folder: Path) -> str:
+    from .layout import table
+
+    reviews, trained = folder / _step(folder, "Reviews").label, folder / _trainer(folder).label
+    return table(
+        ("what", "where"),
+        [
+            ("the reviews", str(folder / "reviews.parquet")),
+            ("the same as JSON lines", str(folder / "reviews.jsonl")),
+            ("their card", str(reviews / "README.md")),
+            ("the classifier", str(trained / "_model")),
+            ("its card", str(trained / "README.md")),
+            ("a page about the run", str(folder / "README.md")),
+            ("the whole record", str(folder / "datadreamer.json")),
+            ("every call to the model", str(folder / "ledger.sqlite")),
+        ],
+    )
+
+
+def _effort(folder: Path, asked: tuple[int, int], seconds: float) -> str:
+    from ..cards.markdown import duration
+
+    calls, tokens = asked
+    if calls:
+        return (
+            f"{calls:,} calls, {tokens:,} tokens, {duration(seconds)}.\n"
+            "Run the same command again: nothing will be asked, and it takes about a second.\n"
+            f"Look closer with: datadreamer status {folder}"
+        )
+    return (
+        f"Nothing was asked: every result was found finished in {folder}. 0 calls, 0 tokens, {duration(seconds)}.\n"
+        f"Look closer with: datadreamer status {folder}, or: datadreamer show {folder} Reviews"
+    )
+
+
+def _step(folder: Path, name: str) -> StepRecord:
+    from ..cards import read_step
+    from ..runs import find
+
+    return read_step(find(folder, name).folder)
+
+
+def _trainer(folder: Path) -> TrainerRecord:
+    from ..cards import read_trainer
+    from ..runs import find
+
+    return read_trainer(find(folder, "Sentiment classifier").folder)
