@@ -116,5 +116,8 @@ def test_the_dtype_counts_and_the_device_does_not(classifiers: Path) -> None:
     def spec(**arguments: Any) -> dict[str, Any]:
         return HFClassificationTaskModel(str(classifiers / "single"), **arguments).spec()
 
+    model = HFClassificationTaskModel(str(classifiers / "single"))
+    assert model.display_name == "HFClassificationTaskModel (single)"
+    assert model.served_name == model.spec()["digest"][:19]
     assert spec(device="cpu") == spec()
     assert spec(dtype="bfloat16") != spec()

@@ -96,7 +96,7 @@ def test_a_result_is_remembered_whatever_the_batch(ledger: Any) -> None:
         assert model.run([*ROWS, "new"], batch_size=3)[:-1] == before
     assert model.batches == [["new"]]
     assert (second.stats.calls, second.stats.hits) == (1, 25)
-    assert second.models["Lengths (lengths)"]["served"] == {"lengths": 1}
+    assert second.models["Lengths (lengths)"]["served"] == {"lengths": 26}
 
 
 def test_equal_texts_are_answered_once() -> None:

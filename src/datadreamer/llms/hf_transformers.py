@@ -56,6 +56,7 @@ class HFTransformers(LLM):
             first used.
     """
 
+    provider = "transformers"
     extra_parameters = frozenset({*_SAMPLING, "do_sample", "chat_template_kwargs"})
     refused_parameters: Mapping[str, str] = {
         "response_format": "Ask for the format in the prompt and parse the answer.",
@@ -121,6 +122,10 @@ class HFTransformers(LLM):
             **self._hf.spec(),
             "chat_prompt_template": self.chat_prompt_template,
         }
+
+    @property
+    def display_name(self) -> str:
+        return f"{type(self).__name__} ({self._hf.public_name})"
 
     @property
     def model_card(self) -> str | None:
@@ -192,7 +197,7 @@ class HFTransformers(LLM):
             text=answer.text,
             finish_reason=answer.finish_reason,
             usage=Usage(input_tokens=len(row.ids), output_tokens=answer.tokens),
-            model=self.model_name,
+            model=self._hf.served_name,
             cost_usd=0.0,
         )
 

@@ -72,9 +72,7 @@ class _Run:
         self.checked = False
         self.done = 0
         self.logged = time.monotonic()
-        self.served: dict[str, int] = {}
-        if scope is not None:
-            self.served = scope.models.setdefault(model.display_name, {"spec": self.spec, "served": {}})["served"]
+        self.served = self._entry(scope)
 
     def results(self, texts: Sequence[str], first: int) -> Iterator[Any]:
         """The results of one buffer of texts; `first` is the position of its first text among all."""
@@ -90,6 +88,18 @@ class _Run:
         self._progress(len(texts))
         yield from (found[key] for key in keys)
 
+    def _entry(self, scope: StepScope | None) -> dict[str, int]:
+        """Where the scope counts what this model answered; another model may have the same name."""
+        if scope is None:
+            return {}
+        for number in itertools.count(1):
+            name = self.model.display_name if number == 1 else f"{self.model.display_name} #{number}"
+            entry = scope.models.setdefault(name, {"spec": self.spec, "served": {}})
+            if entry["spec"] == self.spec:
+                break
+        served: dict[str, int] = entry["served"]
+        return served
+
     def _parts(self, text: str) -> dict[str, Any]:
         ask = self.ask
         return {"model": self.spec, "text": text, "truncate": ask.truncate, "parameters": ask.parameters}
@@ -98,7 +108,9 @@ class _Run:
         if self.memory.empty:
             return {}
         found = {key: msgspec.json.decode(record.text) for key, record in self.memory.get(keys).items()}
-        self.stats.hits += sum(key in found for key in keys)
+        hits = sum(key in found for key in keys)
+        self.stats.hits += hits
+        self._count(hits)
         return found
 
     def _ask(self, texts: Sequence[str], keys: Sequence[bytes], places: list[int], first: int) -> dict[bytes, Any]:
@@ -143,8 +155,7 @@ class _Run:
     def _record(self, key: bytes, text: str, tokens: int, result: Any, started: float) -> None:
         self.stats.calls += 1
         self.stats.input_tokens += tokens
-        name = getattr(self.model, "model_name", self.model.display_name)
-        self.served[name] = self.served.get(name, 0) + 1
+        self._count(1)
         if self.memory.empty:
             return
         from ..ledger import CallRecord
@@ -155,15 +166,20 @@ class _Run:
             text=answer.decode(),
             step=self.step,
             usage=Usage(input_tokens=tokens),
-            model=name,
-            served_model=name,
-            provider=type(self.model).__name__,
+            model=str(getattr(self.model, "model_name", "")),
+            served_model=self.model.served_name,
+            provider=self.model.provider,
             started=started,
             ended=time.time(),
             request=msgspec.json.encode(self._parts(text)),
             response=answer,
         )
         self.memory.put(key, record)
+
+    def _count(self, answers: int) -> None:
+        if answers:
+            name = self.model.served_name
+            self.served[name] = self.served.get(name, 0) + answers
 
     def _progress(self, texts: int) -> None:
         self.done += texts

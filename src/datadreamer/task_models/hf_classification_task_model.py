@@ -31,6 +31,8 @@ class HFClassificationTaskModel(TaskModel):
         **model_kwargs: passed to transformers' `from_pretrained`; `quantization_config` too.
     """
 
+    provider = "transformers"
+
     def __init__(
         self,
         model_name: str,
@@ -104,6 +106,14 @@ class HFClassificationTaskModel(TaskModel):
             logits = model(input_ids=input_ids.to(model.device), attention_mask=attention_mask.to(model.device)).logits
         names = [str(model.config.id2label[place]) for place in range(logits.shape[-1])]
         return [dict(zip(names, row, strict=True)) for row in _scores(logits.float(), model.config).cpu().tolist()]
+
+    @property
+    def served_name(self) -> str:
+        return self._hf.served_name
+
+    @property
+    def display_name(self) -> str:
+        return f"{type(self).__name__} ({self._hf.public_name})"
 
     @property
     def model_card(self) -> str | None:

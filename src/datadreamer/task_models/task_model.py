@@ -22,6 +22,8 @@ class TaskModel:
 
     #: parameters of `run()` beyond the published ones that this kind of model takes; they count in request keys
     extra_parameters: ClassVar[frozenset[str]] = frozenset()
+    #: what runs the model: for the record
+    provider: str = "local"
 
     def __init__(self, cache_folder_path: str | None = None) -> None:
         self.cache_folder_path = cache_folder_path
@@ -154,6 +156,11 @@ class TaskModel:
         """Name in logs, errors and cards."""
         model = getattr(self, "model_name", None)
         return f"{type(self).__name__} ({model})" if model else type(self).__name__
+
+    @property
+    def served_name(self) -> str:
+        """Name of the model that answers: for the record."""
+        return str(getattr(self, "model_name", None) or self.display_name)
 
     def __repr__(self) -> str:
         return f"<{self.display_name}>"

@@ -63,7 +63,7 @@ def test_without_network_the_error_comes_fast_and_says_so(hub: Path) -> None:
 def test_without_network_a_cached_model_runs_at_its_commit(hub: Path, models: Path) -> None:
     cached(hub, models / "chat")
     llm = HFTransformers("org/tiny")
-    assert llm.spec()["model"] == {"repository": "org/tiny", "commit": COMMIT}
+    assert (llm.spec()["model"], llm.spec()["revision"]) == ("org/tiny", COMMIT)
     greedy = {"temperature": 0, "max_new_tokens": 6}
     before = time.monotonic()
     assert llm.run(["rain"], **greedy) == HFTransformers(str(models / "chat")).run(["rain"], **greedy)
@@ -74,14 +74,14 @@ def test_without_network_a_cached_model_runs_at_its_commit(hub: Path, models: Pa
 def test_another_cache_folder_is_searched(hub: Path, models: Path, tmp_path: Path) -> None:
     cached(tmp_path / "mine", models / "chat")
     llm = HFTransformers("org/tiny", revision=COMMIT, cache_dir=str(tmp_path / "mine"), token="hf_secret")
-    assert llm.spec()["model"]["commit"] == COMMIT
+    assert llm.spec()["revision"] == COMMIT
     assert "hf_secret" not in str(llm.spec())
     assert len(llm.run(["rain"], max_new_tokens=2)) == 1
 
 
 def test_an_unresolved_revision_is_marked(hub: Path) -> None:
     spec = HFTransformers("org/unknown", revision="v2").spec()
-    assert spec["model"] == {"repository": "org/unknown", "revision": "v2", "resolved": False}
+    assert (spec["model"], spec["revision"], spec["resolved"]) == ("org/unknown", "v2", False)
 
 
 def test_foreign_code_needs_a_commit(hub: Path) -> None:

@@ -106,6 +106,14 @@ def test_the_spec_is_plain_data_that_can_be_identified(models: Path) -> None:
     assert digest(quantized) == digest(HFTransformers(str(models / "chat"), quantization_config={"load_in_4bit": True}))
 
 
+def test_the_path_of_a_folder_is_nobodys_business(models: Path) -> None:
+    llm = HFTransformers(str(models / "chat"))
+    answer = next(iter(llm.outcomes(["rain"], max_new_tokens=2)))
+    assert llm.display_name == "HFTransformers (chat)"
+    assert answer.model == llm.spec()["digest"][:19]
+    assert str(models) not in json.dumps(llm.spec())
+
+
 def test_an_answer_is_remembered_across_folders_and_batch_sizes(models: Path, folder: Path, tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "ledger.sqlite")
     scope = _context.StepScope(name="step", fingerprint="f", ledger=ledger)

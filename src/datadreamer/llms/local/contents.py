@@ -26,12 +26,12 @@ IGNORED = (
 
 
 def identity(checkpoint: Checkpoint, digests: FileDigests) -> dict[str, Any]:
-    """Plain data that stands for the checkpoint in fingerprints."""
+    """Plain data that stands for the checkpoint in fingerprints: a `digest`, or `model` and `revision` on the hub."""
     if checkpoint.folder is not None:
         return _folder_identity(checkpoint.folder, digests)
     if checkpoint.commit is not None:
-        return {"repository": checkpoint.repository, "commit": checkpoint.commit}
-    return {"repository": checkpoint.repository, "revision": checkpoint.revision, "resolved": False}
+        return {"model": checkpoint.repository, "revision": checkpoint.commit}
+    return {"model": checkpoint.repository, "revision": checkpoint.revision, "resolved": False}
 
 
 def _folder_identity(folder: Path, digests: FileDigests) -> dict[str, Any]:

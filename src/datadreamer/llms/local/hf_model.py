@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ... import _context, _lazy
@@ -124,7 +125,8 @@ class HFModel:
                 digests = _file_digests()
                 base, adapter = self.checkpoints
                 self._live_identity = {
-                    "model": contents.identity(base, digests),
+                    "provider": "transformers",
+                    **contents.identity(base, digests),
                     "adapter": None if adapter is None else contents.identity(adapter, digests),
                 }
         spec = dict(self._live_identity)
@@ -209,6 +211,22 @@ class HFModel:
 
     # --- about --------------------------------------------------------------------------------------------------------
 
+    @property
+    def public_name(self) -> str:
+        """The name for others to read: a folder goes by its own name, because its path is this machine's business."""
+        path = Path(self.model_name)
+        if not path.is_absolute() and not path.expanduser().is_dir():
+            return self.model_name
+        path = path.expanduser().resolve()
+        return path.parent.name if path.name == "_model" else path.name
+
+    @property
+    def served_name(self) -> str:
+        """What answers, exactly: the commit or the content, shortened; the same wherever a folder lies."""
+        spec = self.spec()
+        parts = [_short(spec), *([] if spec["adapter"] is None else [_short(spec["adapter"])])]
+        return " + ".join(parts)
+
     def model_card(self) -> str | None:
         """URL of the card, of the adapter if there is one."""
         return self._first(about.model_card)
@@ -231,6 +249,12 @@ class HFModel:
         except Exception:  # a model that is not there has no card either; using it says what is wrong
             return []
         return [base] if adapter is None else [adapter, base]
+
+
+def _short(identity: Mapping[str, Any]) -> str:
+    if "digest" in identity:
+        return str(identity["digest"])[:19]  # "sha256:" and twelve digits
+    return f"{identity['model']}@{str(identity['revision'] or 'main')[:12]}"
 
 
 def _file_digests() -> Any:
