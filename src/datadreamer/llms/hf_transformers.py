@@ -124,8 +124,13 @@ class HFTransformers(LLM):
         }
 
     @property
+    def public_name(self) -> str:
+        """The model's name for others to read: of a folder, without its path."""
+        return self._hf.public_name
+
+    @property
     def display_name(self) -> str:
-        return f"{type(self).__name__} ({self._hf.public_name})"
+        return f"{type(self).__name__} ({self.public_name})"
 
     @property
     def model_card(self) -> str | None:

@@ -166,7 +166,7 @@ class _Run:
             text=answer.decode(),
             step=self.step,
             usage=Usage(input_tokens=tokens),
-            model=str(getattr(self.model, "model_name", "")),
+            model=str(getattr(self.model, "public_name", self.model.served_name)),
             served_model=self.model.served_name,
             provider=self.model.provider,
             started=started,

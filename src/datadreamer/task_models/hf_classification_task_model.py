@@ -112,8 +112,13 @@ class HFClassificationTaskModel(TaskModel):
         return self._hf.served_name
 
     @property
+    def public_name(self) -> str:
+        """The model's name for others to read: of a folder, without its path."""
+        return self._hf.public_name
+
+    @property
     def display_name(self) -> str:
-        return f"{type(self).__name__} ({self._hf.public_name})"
+        return f"{type(self).__name__} ({self.public_name})"
 
     @property
     def model_card(self) -> str | None:

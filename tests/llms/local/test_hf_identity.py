@@ -125,6 +125,8 @@ def test_an_answer_is_remembered_across_folders_and_batch_sizes(models: Path, fo
     assert (scope.stats.calls, scope.stats.hits) == (3, 3)
     record = next(record for _, record in ledger.calls())
     assert record.usage.output_tokens > 0
+    assert (record.model, record.provider) == ("chat", "transformers")
+    assert str(models) not in str(record)
     ledger.close()
 
 

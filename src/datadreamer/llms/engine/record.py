@@ -38,7 +38,7 @@ def to_record(
         step=step or "",
         finish_reason=answer.finish_reason or "",
         usage=answer.usage,
-        model=str(getattr(llm, "model_name", "") or ""),
+        model=str(getattr(llm, "public_name", None) or getattr(llm, "model_name", None) or ""),
         served_model=answer.model or "",
         provider=llm.provider,
         host=llm.host,
