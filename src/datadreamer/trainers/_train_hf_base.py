@@ -189,7 +189,7 @@ class _TrainHFBase(Trainer):
         """What counts of the base model; digests of its files are remembered by the session."""
         scope = _context.StepScope(self.name, "", getattr(_context.session(), "ledger", None))
         with _context.running(scope):
-            spec: dict[str, Any] = self._base.spec()["model"]
+            spec: dict[str, Any] = self._base.spec()
         return spec
 
     # --- what came out ------------------------------------------------------------------------------------------------
