@@ -233,3 +233,29 @@ def test_a_field_counts_and_a_runtime_field_does_not(run: Run) -> None:
 
     same, slow, other = run(workflow), run(lambda: workflow(speed=9)), run(lambda: workflow(by=2))
     assert same == slow != other
+
+
+MODEL = """
+from datadreamer.llms import LLM
+from datadreamer.llms import Generation
+
+calls = []
+
+class Echo(LLM):
+    '''A model of the user's own.'''
+
+    model_name = "echo"
+
+    def _answer_batch(self, requests):
+        calls.extend(requests)
+        return [Generation(text="SIGN" + request.prompt) for request in requests]
+"""
+
+
+def test_a_model_of_the_users_own_counts_by_its_code(tmp_path: Path, run: Run) -> None:
+    asked = []
+    for number, sign in enumerate(["<", "<", ">"]):
+        module = load(tmp_path / f"model{number}", echo_model=MODEL.replace("SIGN", sign))
+        run(lambda module=module: ask(module.Echo()))
+        asked.append(len(module.calls))
+    assert asked == [6, 0, 6]

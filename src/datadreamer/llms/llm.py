@@ -181,8 +181,13 @@ class LLM:
 
     def spec(self) -> dict[str, Any]:
         """What counts when answers are compared or remembered: plain data without secrets, folders and time-outs."""
-        kind = f"{type(self).__module__}.{type(self).__qualname__}"
-        return {"kind": kind, "version": self.version, "system_prompt": self.system_prompt}
+        kind = type(self)
+        spec = {"kind": kind.__qualname__, "version": self.version, "system_prompt": self.system_prompt}
+        if kind.__module__.startswith("datadreamer."):
+            return {**spec, "kind": f"{kind.__module__}.{kind.__qualname__}"}
+        from ..identity import digest
+
+        return {**spec, "code": digest(kind, "code")}  # a model of the user's own is what its code says
 
     def request_spec(self) -> dict[str, Any]:
         """The part of `spec()` that enters request keys: the system prompt is in the request itself."""
