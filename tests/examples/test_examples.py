@@ -138,7 +138,7 @@ def transformers_server(tmp_path: Path) -> Iterator[str]:
 
 
 def test_attributed_reviews_with_transformers_serve(transformers_server: str, tmp_path: Path) -> None:
-    arguments = ["--base-url", transformers_server, "--model", toy_model_path(), "--rows", "24"]
+    arguments = ["--base-url", transformers_server, "--model", toy_model_path(), "--rows", "16"]
     printed = run("attributed_reviews.py", tmp_path / "output", *arguments)
-    assert re.search(r"\d+ of 24 reviews kept", printed)
+    assert re.search(r"\d+ of 16 reviews kept", printed)
     assert "nothing had to run" in run("attributed_reviews.py", tmp_path / "output", *arguments)
