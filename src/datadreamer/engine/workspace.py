@@ -105,7 +105,7 @@ class Workspace:
 
     def _view(self, step: Step) -> None:
         dataset = step.view()  # type: ignore[attr-defined]
-        step._result = Result(lambda: dataset)
+        step._result, step._progress = Result(lambda: dataset), 1.0
         _take_column_names(step, dataset.column_names)
         self.book.add_view(step)
         logger.debug("Step '%s' is a view of existing rows.", step.name)
@@ -135,7 +135,7 @@ class Workspace:
         folder = self.store.path(label)
         self._folders[id(step)] = folder
         info = _info(record)
-        step._result = Result(lambda: _open(step, folder, info, self.ledger))
+        step._result, step._progress = Result(lambda: _open(step, folder, info, self.ledger)), 1.0
         step._data_card = {key: list(values) for key, values in record.data_card.items()}
         _take_column_names(step, [column.name for column in record.outputs])
 

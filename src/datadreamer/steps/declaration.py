@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, get_origin
 
 from ..errors import InvalidArgumentError, InvalidTypeError, nearest
@@ -35,8 +35,10 @@ class Declaration:
     def settings(self) -> dict[str, Field]:
         return self.of_role("setting")
 
-    def copy(self) -> Declaration:
-        return Declaration(dict(self.fields), dict(self.outputs), self.any_args)
+    def without(self, names: set[str]) -> Declaration:
+        """A copy that lacks these fields."""
+        kept = {name: item for name, item in self.fields.items() if name not in names}
+        return Declaration(kept, dict(self.outputs), self.any_args)
 
     def add(self, item: Field) -> None:
         (self.outputs if item.role == "output" else self.fields)[item.name] = item
@@ -56,9 +58,13 @@ def declaration_of(cls: type, root: type) -> Declaration:
 
 
 def _read_class(cls: type, declared: Declaration) -> None:
-    for name, raw in inspect.get_annotations(cls).items():
+    annotations = inspect.get_annotations(cls)
+    for name, value in vars(cls).items():
+        if name in declared.fields and name not in annotations and not _is_code(value):
+            declared.add(_with_default(declared.fields[name], value))
+    for name, raw in annotations.items():
         annotation = resolve_annotation(raw, cls)
-        if name.startswith("_") or _is_class_variable(annotation):
+        if name.startswith("_") or is_class_variable(annotation):
             continue
         given = cls.__dict__.get(name)
         item = given if isinstance(given, Field) else Field("setting", name)
@@ -70,7 +76,19 @@ def _read_class(cls: type, declared: Declaration) -> None:
         declared.add(item)
 
 
-def _is_class_variable(annotation: Any) -> bool:
+def _is_code(value: Any) -> bool:
+    return inspect.isroutine(value) or isinstance(value, property | staticmethod | classmethod)
+
+
+def _with_default(inherited: Field, value: Any) -> Field:
+    """An inherited field to which a subclass gives a value of its own, without repeating its type."""
+    if isinstance(value, Field):
+        return replace(value, name=inherited.name, annotation=inherited.annotation)
+    return replace(inherited, default=value, default_factory=None)
+
+
+def is_class_variable(annotation: Any) -> bool:
+    """Whether an annotation, resolved or a string, says `ClassVar`."""
     if isinstance(annotation, str):
         return "ClassVar" in annotation
     return annotation is ClassVar or get_origin(annotation) is ClassVar

@@ -67,9 +67,7 @@ class Field:
     def make_default(self) -> Any:
         if self.default_factory is not None:
             return self.default_factory()
-        if isinstance(self.default, list | dict | set):
-            return type(self.default)(self.default)  # a mutable default belongs to one step only
-        return self.default
+        return _own_copy(self.default)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -84,6 +82,15 @@ class Field:
         if self.role == "output":
             return instance.output[instance.output_name_mapping[self.name]]
         raise AttributeError(f"{owner.__name__}.{self.name} has no value yet")
+
+
+def _own_copy(value: Any) -> Any:
+    """A mutable default belongs to one step only; what it holds besides containers is shared."""
+    if isinstance(value, dict):
+        return type(value)({key: _own_copy(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return type(value)(map(_own_copy, value))
+    return type(value)(value) if isinstance(value, set) else value
 
 
 def setting(
@@ -110,7 +117,7 @@ def output(*, help: str | None = None, init: Literal[False] = False) -> Any:
     return Field("output", help=help)
 
 
-_COLUMN = re.compile(r"^(?:[\w.]+\.)?(Column|Rows)\b")
+_COLUMN = re.compile(r"(?:^|[\[|,]\s*)(?:[\w.]+\.)?(Column|Rows)\b")
 
 
 def resolve_annotation(annotation: Any, cls: type) -> Any:
@@ -118,17 +125,18 @@ def resolve_annotation(annotation: Any, cls: type) -> Any:
     if not isinstance(annotation, str):
         return annotation
     module = sys.modules.get(cls.__module__)
-    names = {**vars(typing), **(vars(module) if module else {}), "Column": Column, "Rows": Rows}
+    names = {**vars(typing), "Column": Column, "Rows": Rows, **(vars(module) if module else {})}
     try:
-        return eval(annotation, names, dict(vars(cls)))  # an annotation is the author's own code, already imported
+        found = eval(annotation, names, dict(vars(cls)))  # an annotation is the author's own code, already imported
     except Exception:
         return annotation
+    return resolve_annotation(found, cls) if isinstance(found, str) and found != annotation else found
 
 
 def input_role(annotation: Any) -> Role | None:
     """`"input"` for `Column[...]`, `"rows"` for `Rows`, also when optional; None for anything else."""
     if isinstance(annotation, str):
-        found = _COLUMN.match(annotation)
+        found = _COLUMN.search(annotation)
         return None if not found else ("input" if found.group(1) == "Column" else "rows")
     for candidate in (annotation, *get_args(annotation)):
         bare = get_origin(candidate) or candidate

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from .. import _context
 from ..errors import InvalidArgumentError, InvalidTypeError, SessionError, StepOutputError, nearest
+from .class_checks import refuse_hiding, refuse_init
 from .declaration import Declaration, bind, declaration_of
 from .fields import MISSING, Field, output, positional, runtime, setting
 from .help import help_text
@@ -94,19 +94,8 @@ class Step(_Declared, Operations):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in inspect.get_annotations(cls):
-            if callable(getattr(Step, name, None)):
-                raise AttributeError(
-                    f"{cls.__name__} declares a field '{name}', which would hide the method {name}() of every step. "
-                    "Choose another name."
-                )
-        ours = cls.__module__.startswith("datadreamer.")
-        with_own = [base for base in cls.__mro__ if "__init__" in base.__dict__ and base not in (Step, object)]
-        if not ours and with_own == [cls]:
-            raise AttributeError(
-                f"{cls.__name__} overrides __init__, which a step may not: declare fields in the class body, "
-                "or register them in setup()."
-            )
+        refuse_hiding(cls, Step)
+        refuse_init(cls, Step)
 
     if not TYPE_CHECKING:  # for type checkers the signature comes from the declared fields
 
@@ -125,10 +114,8 @@ class Step(_Declared, Operations):
     def _bind(self, given: dict[str, Any]) -> None:
         cls = type(self)
         declared = declaration_of(cls, Step)
-        own = {name for name in _POSITIONAL if declared.fields[name].role == "runtime"}  # and not declared anew
-        self._declaration = declared.copy()
-        for name in own:
-            del self._declaration.fields[name]
+        own = _own_names(declared)
+        self._declaration = declared.without(own)
         self._result: Any = None
         self._progress: float | None = None
         self._data_card: dict[str, list[Any]] = {}
@@ -146,13 +133,12 @@ class Step(_Declared, Operations):
 
         bound_inputs, bound_args = bind(self._declaration, who, by_dictionary["inputs"], by_dictionary["args"], given)
         self._inputs, self._args = bound_inputs, bound_args
-        for name in self._declaration.inputs:
-            self.__dict__[name] = bound_inputs.get(name)
-        for name, value in bound_args.items():
-            if not callable(getattr(Step, name, None)):  # an argument may be called `sort`; the method stays
-                self.__dict__[name] = value
+        by_name = {name: bound_inputs.get(name) for name in self._declaration.inputs}
+        for name, value in (*by_name.items(), *bound_args.items()):
+            if (name in declared.fields and name not in own) or not hasattr(Step, name):
+                self.__dict__[name] = value  # a name registered in setup() may be `sort`: the method stays
         # `inputs` and `args` are dictionaries on a bound step, unless a field of that name was declared
-        self.__dict__.setdefault("inputs", dict(bound_inputs))
+        self.__dict__.setdefault("inputs", by_name)
         self.__dict__.setdefault("args", dict(bound_args))
         self.output_name_mapping = _output_names(self._declaration, who, by_dictionary["outputs"], self.any_columns)
         self.__dict__.setdefault("outputs", dict(self.output_name_mapping))
@@ -241,6 +227,12 @@ class Step(_Declared, Operations):
         self._require_setup(what)
         if not isinstance(item.name, str):
             raise InvalidTypeError(f"{what}() takes a name as a string, not {type(item.name).__name__} {item.name!r}.")
+        known = self._declaration.fields.get(item.name)
+        if known is not None and {known.role, item.role} == {"input", "setting"}:
+            raise InvalidArgumentError(
+                f"{type(self).__name__}: '{item.name}' is declared twice, as an input and as an argument. "
+                "Give one of them another name."
+            )
         self._declaration.add(item)
 
     def _require_setup(self, what: str) -> None:
@@ -333,6 +325,11 @@ class SuperStep(Step):
     keeps: ClassVar[str] = "stored"
 
 
+def _own_names(declared: Declaration) -> set[str]:
+    """What every step is given, as far as the class has not declared it anew."""
+    return {name for name in _POSITIONAL if declared.fields[name].role == "runtime"}
+
+
 def _by_name(cls: type[Step], values: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
     if len(values) > len(_POSITIONAL):
         raise InvalidArgumentError(f"{cls.__name__} takes at most {len(_POSITIONAL)} values without a name.")
@@ -373,7 +370,8 @@ def _output_names(declared: Declaration, who: str, renames: Mapping[str, str], a
 def _registered(cls: type[Step]) -> Declaration:
     """The declaration with what `setup()` registers, for `Step.help` on a class."""
     bare = object.__new__(cls)
-    bare._declaration = declaration_of(cls, Step).copy()
+    declared = declaration_of(cls, Step)
+    bare._declaration = declared.without(_own_names(declared))
     bare._given, bare._given_inputs, bare._data_card, bare.name = {}, {}, {}, cls.__name__
     bare._registering = True
     try:

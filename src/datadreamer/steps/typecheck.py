@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import collections.abc
+import re
 import types
 import typing
 from typing import Any, Literal, Union, get_args, get_origin
+
+_MODULES = re.compile(r"(?:[A-Za-z_<][\w<>]*\.)+")
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -55,4 +58,4 @@ def describe(annotation: Any) -> str:
         return annotation
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
-    return str(annotation).replace("typing.", "").replace("collections.abc.", "").replace("NoneType", "None")
+    return _MODULES.sub("", str(annotation)).replace("NoneType", "None")
