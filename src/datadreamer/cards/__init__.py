@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .record import Synthetic as Synthetic
     from .record import Totals as Totals
     from .record import TrainerRecord as TrainerRecord
+    from .hub import publish as publish
     from .summary import run_page as run_page
     from .summary import session_summary as session_summary
     from .synthetic import derive_synthetic as derive_synthetic
@@ -107,6 +108,7 @@ __getattr__, __dir__, __all__ = exports(
         "read_step": "files",
         "read_trainer": "files",
         "render_readme": "readme",
+        "publish": "hub",
         "run_page": "summary",
         "session_summary": "summary",
         "sort_data_card": "data_card_types",
