@@ -102,7 +102,7 @@ def test_a_dataset_goes_to_its_branch_with_card_and_record(hub: ThreadingHTTPSer
     url = publish(hub, tmp_path, "hf_rightright")
     assert url == f"http://127.0.0.1:{hub.server_port}/datasets/me/rows/tree/draft"
     created = json.loads(next(body for path, _, body in Hub.seen if path == "/api/repos/create"))
-    assert created["private"] is True or created.get("visibility") == "private"
+    assert created["visibility"] == "private"
     commit_path, _, commit = next(call for call in Hub.seen if "/commit/" in call[0])
     assert commit_path.endswith("/commit/draft") or "commit/draft" in commit_path
     assert committed(commit) == {
