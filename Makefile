@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all of their own set-up. `make help` lists the rest.
 # PYTHON=python3.12 chooses another interpreter, DATADREAMER_VENV=path another place for the virtual environment.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := $(or $(DATADREAMER_VENV),.venv)
 BIN := $(VENV)/bin
