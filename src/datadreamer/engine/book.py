@@ -196,7 +196,10 @@ class Book:
     def _write_cards(self, record: StepRecord | TrainerRecord) -> None:
         if self.workspace.in_memory:
             return
-        self.write_card(record.name, self.workspace.store.path(record.label))
+        try:
+            self.write_card(record.name, self.workspace.store.path(record.label))
+        except Exception as problem:  # the rows are paid for and safe: a card is no reason to stop the workflow
+            logger.error("The card of '%s' could not be written: %s: %s", record.name, type(problem).__name__, problem)
 
     def write_card(self, name: str, folder: Path, **facts: Any) -> None:
         """Write the card of a step or trainer, and the record of all it came from, into a folder.
