@@ -1,7 +1,12 @@
 """DataDreamer: synthetic data and LLM workflows that somebody else can repeat."""
 
+from typing import TYPE_CHECKING
+
 from ._lazy import exports
 from ._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from .engine.session import DataDreamer as DataDreamer
 
 __getattr__, __dir__, __all__ = exports(__name__, {"DataDreamer": "engine.session"})
 __all__ = [*__all__, "__version__"]

@@ -481,7 +481,7 @@ inputs:
 args:
   times: int = 2
   mark: str = '' — what is put behind
-  tags: list[str] = []  # noqa: RUF012 - what is tested
+  tags: list[str] = []
   concurrency: int = 4 [does not count in the fingerprint]
 
 outputs:
