@@ -218,3 +218,18 @@ def test_the_page_of_a_folder_links_every_result_and_says_how_to_go_on(run):
 def test_a_folder_without_steps_has_a_page_too():
     body = run_page(sample_run(steps=[step("Only", "Read", 1, 0)], trainers=[])).body
     assert "Only" in body
+
+
+def test_steps_are_listed_behind_what_they_read_even_when_a_view_was_written_down_late():
+    from datadreamer.cards import RunRecord, StepRecord
+    from datadreamer.cards.card_sections import records_in_order
+
+    steps = [
+        StepRecord(name="draw", kind="DataFromPrompt", started=1.0),
+        StepRecord(name="measure", kind="MapStep", started=2.0, parents=["few"]),
+        StepRecord(name="few", kind="TakeStep", started=3.0, parents=["draw"]),
+        StepRecord(name="loop", kind="MapStep", started=4.0, parents=["loop back"]),
+        StepRecord(name="loop back", kind="MapStep", started=5.0, parents=["loop"]),
+    ]
+    ordered = [record.name for record in records_in_order(RunRecord(library_version="1", steps=steps))]
+    assert ordered == ["draw", "few", "measure", "loop back", "loop"]

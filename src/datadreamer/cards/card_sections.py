@@ -40,10 +40,28 @@ def short_kind(record: Record) -> str:
 
 
 def records_in_order(run: RunRecord) -> list[Record]:
-    """Steps and trainers as they ran; as listed where no time is known."""
-    return sorted(
-        all_records(run.steps, run.trainers), key=lambda record: record.started or 0.0
-    )  # stable: without times, as listed
+    """Steps and trainers as they ran, or as listed where no time is known; none before what it reads."""
+    records = sorted(all_records(run.steps, run.trainers), key=lambda record: record.started or 0.0)
+    by_name = {record.name: record for record in records}
+    ordered: dict[str, Record] = {}
+    begun: set[str] = set()
+    stack = records[::-1]
+    while stack:
+        record = stack[-1]
+        # only views can come too late: they are written down after the step that reads them has started
+        needed = [] if record.name in begun else [by_name[name] for name in _read_by(record) if name in by_name]
+        begun.add(record.name)
+        needed = [need for need in needed if need.name not in begun]
+        if needed:
+            stack += reversed(needed)
+        else:
+            ordered.setdefault(record.name, stack.pop())
+    return list(ordered.values())
+
+
+def _read_by(record: Record) -> list[str]:
+    uses = record.inputs if isinstance(record, StepRecord) else record.columns
+    return [*record.parents, *(use.step for use in uses if use.step is not None)]
 
 
 def chain(run: RunRecord) -> str:
@@ -94,14 +112,16 @@ def models_section(run: RunRecord) -> str:
 
 def _model_row(model: ModelUse, served: dict[str, int], where: list[str]) -> tuple[str, ...]:
     provider = " at ".join(part for part in (model.provider, model.endpoint) if part)
+    asked = model.role != "trained-from"  # a base model answers nothing
+    unknown = UNKNOWN if asked else ""
     configuration = {"quantization": model.quantization, "adapter": model.adapter, "trained by": model.trainer}
     return (
         link(model.asked or model.name, model.card_url),
         model.role,
         inline(provider or UNKNOWN),
         code(model.revision or model.digest or "") or UNKNOWN,
-        ", ".join(f"{code(name)} ({number(answers)})" for name, answers in served.items()) or UNKNOWN,
-        settings_text(model.sampling) or "provider's defaults",
+        ", ".join(f"{code(name)} ({number(answers)})" for name, answers in served.items()) or unknown,
+        settings_text(model.sampling) or ("provider's defaults" if asked else ""),
         settings_text(configuration),
         ", ".join(inline(name) for name in dict.fromkeys(where)),
     )
@@ -175,7 +195,7 @@ def _cost_row(name: str, calls: Any, seconds: float | None) -> tuple[str, ...]:
 
 def determinism_section(run: RunRecord, name: str) -> str:
     whole = determinism(run, name)
-    sentence = f"**{whole.level}**, {LEVELS[whole.level]}. {inline(whole.why)}".rstrip(". ") + "."
+    sentence = f"**{whole.level}** ({LEVELS[whole.level]}): {inline(whole.why)}".rstrip(".: ") + "."
     rows = [
         (inline(record.name), record.determinism.level, inline(record.determinism.why))
         for record in records_in_order(run)

@@ -16,7 +16,8 @@ def history_section(history: Sequence[dict[str, Any]], rows: int = 12, width: in
     """Sparklines of the losses and a table of at most `rows` entries, spread over the whole training."""
     if not history:
         return ""
-    names = [name for name in dict.fromkeys(key for entry in history for key in entry) if _is_numeric(history, name)]
+    seen = dict.fromkeys([*_POSITIONS, *(key for entry in history for key in entry)])
+    names = [name for name in seen if any(_finite(entry.get(name)) for entry in history)]
     lines = []
     for name in names:
         values = [entry[name] for entry in history if _finite(entry.get(name))]
@@ -39,10 +40,6 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
     if len(items) <= count:
         return list(items)
     return [items[round(index * (len(items) - 1) / (count - 1))] for index in range(count)]
-
-
-def _is_numeric(history: Sequence[dict[str, Any]], name: str) -> bool:
-    return name in _POSITIONS or any(_finite(entry.get(name)) for entry in history)
 
 
 def _finite(value: Any) -> bool:
