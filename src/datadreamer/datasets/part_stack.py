@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .convert import cast
 from .digest import ColumnDigest, table_digest
 from .info import PartInfo
-from .lineage import LineageBuffer
+from .lineage import LineageBuffer, read_lineage
 from .parts import PartFile, PartRecord, read_records, read_stream, remove_parts, write_record, write_stream
 
 
@@ -22,8 +24,14 @@ class PartStack:
         lineage: of the rows after `closed_rows`.
     """
 
-    def __init__(self, folder: Path, resume: bool) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        resume: bool,
+        clean: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+        before_part: Callable[[], None] | None = None,
+    ) -> None:
+        self.folder, self._clean, self._before_part = folder, clean, before_part
         self._records = _marked(read_records(folder)) if resume else []
         remove_parts(folder, keep=len(self._records))
         self.closed_rows = sum(record.part.rows for record in self._records)
@@ -37,12 +45,24 @@ class PartStack:
         """The schemas of the closed parts; they differ where a type widened."""
         return [read_stream(self.folder / record.part.file).schema for record in self._records]
 
+    def parents(self) -> int:
+        """How many different input rows the rows of closed parts came from."""
+        lineage = read_lineage(self.folder, [record.part for record in self._records])
+        if lineage is None or "parents" not in lineage.column_names:
+            return self.closed_rows
+        column = lineage.column("parents").drop_null()
+        if pa.types.is_list(column.type):
+            column = pc.list_flatten(column)
+        return len(pc.unique(column))
+
     @property
     def open_bytes(self) -> int:
         return self._file.bytes if self._file is not None else 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Put a batch into the open part; one of another schema begins a new part."""
+        if self._clean is not None:
+            batch = self._clean(batch)
         if self._file is not None and not self._file.schema.equals(batch.schema):
             self.close()
         if self._file is None:
@@ -66,6 +86,8 @@ class PartStack:
 
     def close(self) -> None:
         """Make the open part durable. Without one, make durable that input rows were read that gave no rows."""
+        if self._before_part is not None:
+            self._before_part()
         if self._file is not None:
             self._close_file(self._file)
         elif self._records and self._marked_rows == self.closed_rows:

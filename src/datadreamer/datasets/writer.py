@@ -37,6 +37,8 @@ class DatasetWriter:
         resume: keep the parts of an earlier try up to its last `mark`; otherwise they are removed.
         returned_by: who gave the rows, for messages.
         part_bytes: a part is cut when it has this many bytes.
+        clean: called with every batch before it is written and hashed; gives a batch of the same schema and length.
+        before_part: called before a part becomes durable: what is said elsewhere about its rows must be durable first.
 
     Attributes:
         rows: rows appended so far, those of an earlier try included.
@@ -57,13 +59,16 @@ class DatasetWriter:
         returned_by: str = "process()",
         part_bytes: int = PART_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        clean: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+        before_part: Callable[[], None] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._step, self._part_bytes, self._clock = step, part_bytes, clock
         self._buffer_bytes = min(BUFFER_BYTES, part_bytes)
         self._growing = GrowingSchema(step, declared, returned_by)
-        self._parts = PartStack(self.folder, resume)
+        self._hooks = (clean, before_part)
+        self._parts = PartStack(self.folder, resume, clean, before_part)
         self._take: Callable[[Any], Any] | None = itemgetter(*self._growing.names) if self._growing.types else None
         self._width = len(self._growing.types)
         self._go_on()
@@ -84,7 +89,7 @@ class DatasetWriter:
             self._settle_names(schemas[0].names, 0)
             self._growing.metadata = schemas[0].metadata
         elif set(schemas[0].names) != set(self._growing.types):
-            self._parts = PartStack(self.folder, resume=False)
+            self._parts = PartStack(self.folder, False, *self._hooks)
             return
         for schema in schemas:
             for field in schema:
@@ -93,6 +98,10 @@ class DatasetWriter:
     @property
     def position(self) -> int:
         return self._parts.position
+
+    def parents_so_far(self) -> int:
+        """How many different input rows the rows of closed parts were made of; each row has one parent or none."""
+        return self._parts.parents()
 
     # --- rows in ------------------------------------------------------------------------------------------------------
 

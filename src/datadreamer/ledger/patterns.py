@@ -53,7 +53,7 @@ HARMLESS = (b"chatcmpl-", b"msg_", b"resp_", b"req_", b"call_", b"toolu_", b"gpt
 
 def word_starts(literals: list[bytes]) -> bytes:
     """What every long word that is worth a closer look contains, or has before it."""
-    heads = [head for _, shapes in TOKENS for head, _ in shapes]
+    heads = [_at_start(head) for _, shapes in TOKENS for head, _ in shapes]
     return b"|".join([*heads, _BEARER, *literals])
 
 
