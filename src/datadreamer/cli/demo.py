@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     run_workflow(str(folder), arguments.rows, verbose=False if arguments.quiet else None)
     asked = _totals(folder)[0] - before[0], _totals(folder)[1] - before[1]
-    print(f"\n{_summary(folder)}\n\n{_places(folder)}\n\n{_effort(folder, asked, time.monotonic() - started)}")
+    lines = [_summary(folder), _places(folder), _effort(folder, asked, time.monotonic() - started)]
+    print("\n\n".join(lines if arguments.quiet else ["", *lines]).removeprefix("\n"))
     return 0
 
 
