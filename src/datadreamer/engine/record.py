@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from .. import __version__, _context
-from ..cards import Calls, Determinism, InputUse, ModelUse, OutputColumn, PromptText, Rows, StepRecord
+from ..cards import (
+    Calls,
+    Determinism,
+    InputUse,
+    ModelUse,
+    OutputColumn,
+    PromptText,
+    Rows,
+    StepRecord,
+    TrainerRecord,
+)
 from ..steps.fingerprint import Fingerprints, fingerprints
 from ..steps.rows import Tally
 from ..steps.step import Step
+
+AnyRecord = TypeVar("AnyRecord", StepRecord, TrainerRecord)
+
+
+def cleaned(record: AnyRecord) -> AnyRecord:
+    """The record without secrets and home paths, wherever they stood in it: a model's spec, a source, a setting."""
+    from .session_facts import redactor
+
+    raw = msgspec.json.encode(record)
+    clean = redactor().data(raw)
+    return record if clean is raw else msgspec.json.decode(clean, type=type(record))
 
 
 def step_record(
@@ -32,8 +55,8 @@ def step_record(
     """
     from .session_facts import redactor
 
-    ended = time.time()
-    return StepRecord(
+    ended = max(time.time(), started)  # a clock that was set back
+    record = StepRecord(
         name=step.name,
         kind=f"{type(step).__module__}.{type(step).__qualname__}",
         label=label,
@@ -59,6 +82,7 @@ def step_record(
         parents=parents(step._inputs),
         inside=getattr(step, "_inside", None),
     )
+    return cleaned(record)
 
 
 def _first_sentence(cls: type) -> str | None:
@@ -203,9 +227,14 @@ def public_name(model_name: str) -> str:
 def determinism(step: Step, scope: _context.StepScope | None) -> Determinism:
     """How exactly this step's rows can be made again, from what it did."""
     if scope is not None and scope.models:
-        if all("digest" in (facts.get("spec") or {}) for facts in scope.models.values()):
-            return Determinism(level="D2", why="local model, identified by the content of its files")
+        if all(_is_pinned(facts.get("spec") or {}) for facts in scope.models.values()):
+            return Determinism(level="D2", why="local model, pinned by the content of its files or its commit")
         return Determinism(level="D1", why="a hosted model was asked; exact from the recording, statistical without it")
     if any(item.role in ("input", "rows") for item in step._declaration.fields.values()) or step.card_sources():
         return Determinism(level="D4", why="code and data only")
     return Determinism(level="D4", why="made from values in the script")
+
+
+def _is_pinned(spec: dict[str, Any]) -> bool:
+    """Whether a local model's weights are known exactly."""
+    return "digest" in spec or (spec.get("provider") == "transformers" and spec.get("resolved", True))
