@@ -22,6 +22,15 @@ def test_status_prints_a_line_for_each_result_and_how_to_go_on(command, tmp_path
     assert lines[-1].startswith("Everything is finished.")
 
 
+def test_status_fits_a_narrow_terminal(command, tmp_path):
+    workflows.run(tmp_path / "out")
+    wide, narrow = command("status", "out", COLUMNS="200").stdout, command("status", "out", COLUMNS="60").stdout
+    table = next(part for part in narrow.split("\n\n") if part.startswith("name"))
+    assert max(map(len, table.splitlines())) <= 60
+    assert "DataFromPrompt" in wide and "DataFromPrompt" not in narrow
+    assert all(word in table for word in ("Draw texts", "finished", str(ROWS)))
+
+
 def test_status_of_a_killed_run_says_what_is_kept(command, tmp_path):
     with workflows.running(tmp_path / "out") as process:
         running = command("status", "out")

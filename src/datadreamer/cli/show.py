@@ -87,18 +87,13 @@ def _short(value: Any) -> str:
 
 def _model(found: Found) -> str:
     from ..cards import TrainerRecord
-    from .layout import size, table
+    from .layout import figures, size, table
 
     record = found.record
     assert isinstance(record, TrainerRecord)
-    names = list(dict.fromkeys([*record.metrics_before, *record.metrics]))
-    figures = [(name, _figure(record.metrics_before.get(name)), _figure(record.metrics.get(name))) for name in names]
+    measured = figures(record.metrics_before, record.metrics)
     where = Path(found.folder) / (record.model.path or "_model")
     lines = [f"{found.name}: a model in {where} ({size(record.model.size_bytes or 0)})"]
-    if figures:
-        lines += ["", table(("held out", "before", "after"), figures, numbers=(1, 2))]
+    if measured:
+        lines += ["", table(("measure", "before", "after"), measured, numbers=(1, 2))]
     return "\n".join(lines)
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

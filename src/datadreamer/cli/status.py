@@ -56,7 +56,8 @@ def _results(status: FolderStatus) -> str:
     if not status.results:
         return ""
     headers = ("name", "kind", "state", "rows", "filtered", "lost", "calls", "hits", "tokens", "cost", "time", "size")
-    return table(headers, [_row(result) for result in status.results], numbers=range(3, 12))
+    rows = [_row(result) for result in status.results]
+    return table(headers, rows, numbers=range(3, 12), expendable=("kind", "hits", "size", "tokens", "filtered"))
 
 
 def _row(result: ResultStatus) -> tuple[str, ...]:
@@ -102,14 +103,13 @@ def _notes(status: FolderStatus) -> str:
 
 
 def _quality(result: ResultStatus) -> str:
-    """Held-out figures before and after; of a training without held-out rows, its own."""
-    held_out = {name: value for name, value in result.metrics.items() if name.startswith("eval_")}
+    from .layout import figures
+
     parts = []
-    for name, value in (held_out or result.metrics).items():
-        before, shown = result.metrics_before.get(name), name.removeprefix("eval_")
-        if value is not None and shown != "joint":  # by which the best model is chosen; the others say what it is
-            parts.append(f"{shown} {before:.3g} → {value:.3g}" if before is not None else f"{shown} {value:.3g}")
-    return f"{'held out: ' if held_out else ''}{', '.join(parts)}"
+    for name, before, after in figures(result.metrics_before, result.metrics):
+        if after:
+            parts.append(f"{name} {before} → {after}" if before else f"{name} {after}")
+    return ", ".join(parts)
 
 
 def _losses(result: ResultStatus) -> str:
