@@ -95,7 +95,7 @@ def counted(stats: CallStats) -> list[str]:
         parts.append(f"{stats.failures:,} failed")
     if stats.output_tokens:
         parts.append(f"{stats.input_tokens + stats.output_tokens:,} tokens")
-    if stats.cost_usd is not None:
+    if stats.cost_usd:
         parts.append(f"${stats.cost_usd:,.4f}")
     return parts
 

@@ -19,7 +19,7 @@ from ..trainers.plan import TrainingPlan, TrainingResult
 from .executors.process import run_job
 from .finding import Finder
 from .progress import Progress, duration
-from .record import input_use, parents, public_name
+from .record import cleaned, input_use, parents, public_name
 from .session_facts import redactor
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ class _Training:
         self.finder: Finder[TrainerRecord] = Finder(self.store, RECORD, TrainerRecord, self._whole)
 
     def run(self) -> TrainingResult:
-        if not self.trainer.force:
-            found = self.finder.find(self.trainer.name, self.label, self.key)
+        why, name = "forced", self.trainer.name
+        if self.trainer.force:
+            logger.info("Trainer '%s' trains again: it is forced to (force=True).", name)
+        else:
+            found = self.finder.find(name, self.label, self.key)
             if found.finished is not None:
                 return self._reuse(found.finished)
             if found.replaced is not None:
                 self._explain(found.replaced)
-        return self._train()
+            why = "changed" if found.replaced is not None else "corrupt" if found.damaged else "first"
+        return self._train(why)
 
     # --- found --------------------------------------------------------------------------------------------------------
 
@@ -84,12 +88,12 @@ class _Training:
 
     # --- trained ------------------------------------------------------------------------------------------------------
 
-    def _train(self) -> TrainingResult:
+    def _train(self, why: str) -> TrainingResult:
         started = time.time()
         work = self.store.work(self.key)
         if self.trainer.force:
             shutil.rmtree(work, ignore_errors=True)
-        self._event("started")
+        self._event("started", {"why": why})
         logger.info("Trainer '%s' is training.", self.trainer.name)
         progress = Progress(f"Trainer '{self.trainer.name}'", None, _context.CallStats(), 60, unit="steps")
         job = prepare_job(self.trainer.name, self.plan, work / "job")
@@ -107,6 +111,8 @@ class _Training:
             job.model.rename(done / "_model")
         atomic_write(done / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=1))
         record = self._record(result, done, started)
+        if why == "corrupt":
+            self.store.discard(self.label)
         self._commit(done, work, record)
         self._say_finished(result)
         return result
@@ -125,15 +131,16 @@ class _Training:
 
     def _place(self, folder: Path) -> None:
         self.trainer.folder, self.trainer.fingerprint = folder, self.fingerprint
+        self.workspace.place(self.trainer, folder)
 
     def _event(self, kind: str, data: dict[str, Any] | None = None) -> None:
         event = StepEvent(step=self.trainer.name, kind=kind, fingerprint=self.key, data=data or {})
         self.workspace.ledger.put_step(event)
 
     def _record(self, result: TrainingResult, done: Path, started: float) -> TrainerRecord:
-        trainer, plan, ended = self.trainer, self.plan, time.time()
+        trainer, plan, ended = self.trainer, self.plan, max(time.time(), started)
         files = [path for path in (done / "_model").rglob("*") if path.is_file()]
-        return TrainerRecord(
+        record = TrainerRecord(
             name=trainer.name,
             kind=f"{type(trainer).__module__}.{type(trainer).__qualname__}",
             label=self.label,
@@ -167,6 +174,7 @@ class _Training:
             library_version=__version__,
             parents=parents(plan.columns),
         )
+        return cleaned(record)
 
     def _base_model(self) -> ModelUse:
         trainer, spec = self.trainer, self.plan.model_spec
@@ -190,7 +198,7 @@ class _Training:
         if losses:
             parts.append(f"loss {losses[0]:.3f} → {losses[-1]:.3f}")
         for name, value in _numbers(result.metrics).items():
-            if name == "loss":
+            if name == "loss" or name.endswith("_joint"):  # told already; the tie-breaker of the best model
                 continue
             before = result.metrics_before.get(name)
             parts.append(f"{name} {before:.3f} → {value:.3f}" if before is not None else f"{name} {value:.3f}")
