@@ -38,7 +38,7 @@ papers = DataSource("Papers", {"abstract": ["a"]})
 CORRECT = """
 Summarize("S", document=papers["abstract"], llm=llm)
 Summarize("S", document=papers.output["abstract"], llm=llm, max_words=5, style="x", concurrency=2, force=True)
-Summarize("S", {"document": papers["abstract"]}, {"llm": llm}, {"summary": "short"}, document=papers["abstract"], llm=llm)
+Summarize("S", None, None, {"summary": "short"}, document=papers["abstract"], llm=llm)
 step = Summarize("S", document=papers["abstract"], llm=llm, outputs={"summary": "short"}, background=True)
 words: str = step.summary
 step.progress = 0.5

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..steps.rows import Chunk, Filtered, Loss, Row, Tally
 from ..steps.step import Step
-from .rows import Piece, pieces
+from .rows import Piece, Reader, pieces
 
 # A step none of whose first rows succeed has a mistake in it: stop before the rest is paid for.
 HOPELESS_AFTER = 20
@@ -54,30 +54,43 @@ def check_lengths(step: Step) -> None:
         )
 
 
+def returned(step: Step) -> Any:
+    """Check what `step` reads, and call its `run()`; None for a step with `process()`, whose rows come one by one.
+
+    Raises:
+        StepError: its columns are of different lengths.
+    """
+    check_lengths(step)
+    return None if row_by_row(step) else step.run()
+
+
 def execute(
     step: Step,
+    result: Any,
     writer: DatasetWriter,
     record_loss: Callable[[Loss], None],
     report: Callable[[int], None],
     lost_before: dict[str, int],
+    kept: KeptRows | None = None,
 ) -> tuple[DatasetInfo, Tally]:
-    """Run `step` and write what comes out.
+    """Write what comes out of `step`.
 
     Args:
         step: bound, with finished inputs.
+        result: what `returned()` gave.
         writer: where rows go; it may hold rows of an earlier try.
         record_loss: called for every input row that gives no row for a reason.
         report: called with the number of input rows that are done.
         lost_before: rows that failed in the earlier try, by reason.
+        kept: rows of a finished result, whose failed input rows alone are to be tried again.
 
     Raises:
         StepOutputError: something came out that is not rows.
         TooManyFailuresError: more rows failed than the step's policy allows.
     """
-    row_wise = _processes(step)
+    row_wise = row_by_row(step)
     tally = Tally(consumed=writer.position if row_wise else 0, written=writer.rows, failed=dict(lost_before))
-    check_lengths(step)
-    stream = _process_rows(step, tally.consumed) if row_wise else pieces(step, step.run())
+    stream = _process_rows(step, tally.consumed) if row_wise else pieces(step, result)
     policy = _Policy(step, input_rows(step))
     try:
         for piece in stream:
@@ -89,12 +102,15 @@ def execute(
         if close is not None:
             close()  # cancels what is in flight when the step is interrupted
     policy.check_end(tally)
+    if not writer.rows and not step.any_columns:
+        writer.append_columns({name: [] for name in step.output_names})  # no rows, but columns all the same
     info = writer.finish()
     tally.written = info.rows
     return info, tally
 
 
-def _processes(step: Step) -> bool:
+def row_by_row(step: Step) -> bool:
+    """Whether the step handles rows one at a time, with `process()`."""
     return "process" in dir(type(step)) and type(step).run is Step.run
 
 
@@ -117,6 +133,10 @@ def _take(
     elif isinstance(piece, Filtered):
         tally.filtered += piece.rows
         tally.consumed += 0 if row_wise else piece.rows
+    elif isinstance(piece, KeptPiece):
+        writer.append_columns(piece.table, parents=piece.parents, calls=piece.calls)
+        tally.written, tally.consumed = writer.rows, piece.position
+        tally.filtered += piece.filtered
     elif isinstance(piece, _Done):
         tally.consumed = piece.position
         writer.mark(piece.position)
@@ -171,8 +191,36 @@ class _Policy:
 
 
 def _process_rows(step: Step, start: int) -> Iterator[Any]:
+    yield from _processed(step, _zipped(step, start))
+
+
+def _retried_rows(step: Step, kept: KeptRows) -> Iterator[Any]:
+    """The kept rows, with the failed ones tried again in between."""
+    lost, total = set(kept.lost), 0
+
+    def failed_ones() -> Iterator[tuple[int, dict[str, Any]]]:
+        nonlocal total
+        for position, values in _zipped(step, 0):
+            total = position + 1
+            if position in lost:
+                yield position, values
+
+    done = 0
+    tried = _processed(step, failed_ones())
+    for position in kept.lost:
+        yield kept.between(done, position)
+        for piece in tried:
+            yield piece
+            if isinstance(piece, _Done):
+                break
+        done = position + 1
+    for _ in tried:
+        pass  # counts the input to its end
+    yield kept.between(done, total)
+
+
+def _processed(step: Step, rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Any]:
     process = step.process  # type: ignore[attr-defined]
-    rows = _zipped(step, start)
     handle = _Outcome(step)
     if inspect.iscoroutinefunction(process):
         yield from _concurrently(step, process, rows, handle)
@@ -180,6 +228,8 @@ def _process_rows(step: Step, start: int) -> Iterator[Any]:
     for position, values in rows:
         try:
             result = process(**values)
+            if inspect.isgenerator(result):
+                result = list(result)  # several rows for one
         except Exception as error:
             yield handle.failed(position, error)
         else:
@@ -249,6 +299,7 @@ class _Outcome:
 
     def __init__(self, step: Step) -> None:
         self.step = step
+        self.read = Reader(step)
 
     def rows(self, position: int, result: Any) -> Iterator[Piece]:
         if result is None:
@@ -265,12 +316,7 @@ class _Outcome:
             yield self._row(position, result)
 
     def _row(self, position: int, value: Any) -> Row:
-        row = next(iter(pieces(self.step, [value] if isinstance(value, dict | Row) else value)))
-        if not isinstance(row, Row):
-            raise StepOutputError(
-                f"Row {position} of step '{self.step.name}': process() gives one row as a dictionary, "
-                f"or a list of dictionaries, not {type(value).__name__}."
-            )
+        row = self.read.row(value)
         row.parents = position
         return row
 

@@ -20,13 +20,14 @@ from ..errors import DamagedFileError, DataDreamerError, SessionError, StepOutpu
 from ..ledger import FolderLock, Ledger, StepEvent, atomic_write
 from ..ledger import Loss as LostRow
 from ..steps.fingerprint import Fingerprints, fingerprints
-from ..steps.rows import Loss
+from ..steps.rows import LazyRows, Loss
 from . import book
-from .execute import execute, input_rows
+from .execute import execute, input_rows, returned, row_by_row
 from .finding import Finder
 from .progress import Progress, counted, duration
 from .record import output_columns, step_record
 from .result import Result
+from .rows import lazy_dataset, stays_lazy
 from .session_facts import redactor, session_info
 from .store import Store
 
@@ -41,27 +42,30 @@ LEDGER = "ledger.sqlite"
 class Workspace:
     """Folder, ledger and records of a running session. In memory, the folder is a temporary one."""
 
-    def __init__(self, store: Store, ledger: Ledger, lock: FolderLock | None, temporary: Any) -> None:
+    def __init__(self, store: Store, ledger: Any, lock: FolderLock | None, temporary: Any) -> None:
         self.store, self.ledger, self._lock, self._temporary = store, ledger, lock, temporary
+        self.store.moving = self._moving
+        self.retry_failed = False
         self.session = session_info()
         self.book = book.Book(self)
         self.finder: Finder[StepRecord] = Finder(store, "step.json", StepRecord, self._whole)
-        self._folders: dict[int, Path] = {}  # id of a step to the folder it works or lies in
+        # every step (or trainer) of this session to the folder it works or lies in
+        self._folders: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()
 
     @classmethod
-    def open(cls, folder: Path | None, wait: bool) -> Workspace:
+    def open(cls, folder: Path | None, wait: bool, shared: Sequence[Path] = ()) -> Workspace:
         """Prepare and lock the folder, and open its ledger; in memory, a temporary folder and no ledger file."""
         if folder is None:
             temporary = tempfile.TemporaryDirectory(prefix="datadreamer-", ignore_cleanup_errors=True)
             store = Store(Path(temporary.name))
             store.prepare()
-            return cls(store, Ledger.open(":memory:"), None, temporary)
+            return cls(store, _open_ledger(":memory:", shared), None, temporary)
         store = Store(folder)
         store.prepare()
         lock = FolderLock(folder, wait=wait)
         lock.__enter__()
         try:
-            return cls(store, Ledger.open(folder / LEDGER), lock, None)
+            return cls(store, _open_ledger(folder / LEDGER, shared), lock, None)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -94,14 +98,39 @@ class Workspace:
             return
         prints = fingerprints(step)
         label = self.store.claim(step.name)
-        if not step.force:
+        why, kept = "forced", None
+        if step.force:
+            logger.info("Step '%s' runs again: it is forced to (force=True).", step.name)
+        else:
             found = self.finder.find(step.name, label, prints.key)
-            if found.finished is not None:
+            if found.finished is not None and not self._wants_retry(step, found.finished):
                 self._reuse(step, label, found.finished)
                 return
-            if found.replaced is not None:
+            why = "first"
+            if found.finished is not None:
+                why, kept = "retry", self._kept(step, label, found.finished)
+            elif found.replaced is not None:
+                why = "changed"
                 self._explain(step, found.replaced, prints)
-        self._make(step, label, prints)
+            elif found.damaged:
+                why = "corrupt"
+        from .making import Making
+
+        Making(self, step, label, prints, why, kept).run()
+
+    def _wants_retry(self, step: Step, record: StepRecord) -> bool:
+        return bool(record.rows.lost) and (step.retry_failed or self.retry_failed)
+
+    def _kept(self, step: Step, label: str, record: StepRecord) -> Any:
+        """The rows that a retry keeps; None where they cannot be told from those that are made again."""
+        from .execute import processes
+        from .kept import KeptRows
+
+        logger.info("Step '%s' runs again: for its %s failed rows (retry_failed).", step.name, f"{record.rows.lost:,}")
+        lost = [loss.row for loss in self.ledger.losses(record.key) if loss.row is not None]
+        if not processes(step) or len(lost) != record.rows.lost:
+            return None
+        return KeptRows(open_dataset(self.store.path(label) / "_dataset", _info(record)), lost)
 
     def _view(self, step: Step) -> None:
         dataset = step.view()  # type: ignore[attr-defined]
@@ -125,123 +154,42 @@ class Workspace:
         logger.info("Step '%s' runs again: %s", step.name, difference or "it has changed.")
 
     def _reuse(self, step: Step, label: str, record: StepRecord) -> None:
-        self._attach(step, label, record)
+        self.attach(step, label, record)
         self.ledger.put_step(StepEvent(step=step.name, kind="hit", fingerprint=record.key))
         self.book.add(record, step.name, label, hit=True)
         rows = record.dataset.get("rows", 0)
         logger.info("Step '%s' is finished already: %s rows, nothing to do.", step.name, f"{rows:,}")
 
-    def _attach(self, step: Step, label: str, record: StepRecord) -> None:
+    def attach(self, step: Step, label: str, record: StepRecord) -> None:
+        """Give the step its result."""
         folder = self.store.path(label)
-        self._folders[id(step)] = folder
+        self.place(step, folder)
         info = _info(record)
         step._result, step._progress = Result(lambda: _open(step, folder, info, self.ledger)), 1.0
         step._data_card = {key: list(values) for key, values in record.data_card.items()}
         _take_column_names(step, [column.name for column in record.outputs])
 
-    def _make(self, step: Step, label: str, prints: Fingerprints) -> None:
-        started = time.time()
-        work = self.store.work(prints.key)
-        if step.force:
-            shutil.rmtree(work, ignore_errors=True)
-        self._folders[id(step)] = work
-        scope = _context.StepScope(name=step.name, fingerprint=prints.key, ledger=self.ledger)
-        progress = Progress(
-            f"Step '{step.name}'", input_rows(step) or step.expected_rows(), scope.stats, step.progress_interval
-        )
-        step._bar = progress  # type: ignore[attr-defined]
-        self.ledger.put_step(
-            StepEvent(step=step.name, kind="started", fingerprint=prints.key, view=redactor().json(prints.view))
-        )
-        logger.debug("Step '%s' is running.", step.name)
+    def place(self, owner: Any, folder: Path) -> None:
+        """Remember where the files of a step or trainer are."""
+        self._folders[owner] = folder
 
-        def lose(loss: Loss) -> None:
-            step._last_loss = loss  # type: ignore[attr-defined]
-            self._lose(step, prints.key, loss)
-
-        try:
-            with _context.running(scope), self._writer(step, work) as writer:
-                if writer.position:
-                    logger.info("Step '%s' goes on behind input row %s.", step.name, f"{writer.position:,}")
-                self.ledger.clear_losses(prints.key, from_row=writer.position)
-                lost_before = self.ledger.count_losses(prints.key)
-                info, tally = execute(step, writer, lose, progress.update, lost_before)
-        except BaseException as error:
-            self._failed(step, prints, error)
-            raise
-        finally:
-            progress.close()
-        schema = info.arrow_schema
-        outputs = output_columns(step, schema.names, schema, info.column_digests)
-        record = step_record(step, label, prints, info.to_json(), outputs, tally, scope, started)
-        self._check_conservation(record)
-        self._commit(step, label, work, record)
-        self._say_finished(record, scope.stats, progress)
-
-    def _writer(self, step: Step, work: Path) -> DatasetWriter:
-        row_wise = hasattr(type(step), "process")
-        return DatasetWriter(work / "_dataset", step=step.name, declared=_declared_types(step), resume=row_wise)
-
-    def _lose(self, step: Step, key: str, loss: Loss) -> None:
-        self.ledger.put_loss(
-            LostRow(
-                step=key,
-                row=loss.row,
-                reason=loss.reason,
-                message=loss.message,
-                request_key=f"ddr1:{loss.calls[0].hex()}" if loss.calls else "",
-                data={
-                    "name": step.name,
-                    "attempts": loss.attempts,
-                    "input_tokens": loss.input_tokens,
-                    "output_tokens": loss.output_tokens,
-                },
-            )
-        )
-        logger.debug("Step '%s': row %d failed (%s): %s", step.name, loss.row, loss.reason, loss.message)
-
-    def _failed(self, step: Step, prints: Fingerprints, error: BaseException) -> None:
-        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
-        data = {"error": f"{type(error).__name__}: {error}", "interrupted": interrupted}
-        self.ledger.put_step(StepEvent(step=step.name, kind="failed", fingerprint=prints.key, data=data))
-        self.ledger.flush()
-
-    def _check_conservation(self, record: StepRecord) -> None:
-        if not record.rows.balanced:
-            rows = record.rows
-            raise StepOutputError(
-                f"Step '{record.name}' lost count of its rows: {rows.input} in + {rows.expanded} expanded is not "
-                f"{rows.output} out + {rows.filtered} filtered + {rows.lost} failed. This is a mistake in the library."
-            )
-
-    def _commit(self, step: Step, label: str, work: Path, record: StepRecord) -> None:
-        before = self.finder.read(self.store.path(label))
-        record.session = self.session.id
-        record.environment = self.book.environment()
-        atomic_write(work / "step.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
-        self.ledger.flush()  # what the record counts is in the ledger before the record says so
-        self.store.commit(work, label, before.key if before else None)
-        self.ledger.put_step(StepEvent(step=step.name, kind="finished", fingerprint=record.key))
-        self._attach(step, label, record)
-        self.book.add(record, step.name, label, hit=False)
-
-    def _say_finished(self, record: StepRecord, stats: _context.CallStats, progress: Progress) -> None:
-        parts = [f"{record.rows.output:,} rows", *counted(stats)]
-        if record.rows.filtered:
-            parts.append(f"{record.rows.filtered:,} filtered")
-        if record.rows.lost:
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in record.rows.failed.items())
-            parts.append(f"{record.rows.lost:,} rows failed ({reasons})")
-        seconds = record.seconds or 0.0
-        rate = record.rows.output / seconds if seconds else 0.0
-        parts.append(f"{duration(seconds)} ({rate:,.0f} rows/s)")
-        logger.info("Step '%s' finished: %s.", record.name, ", ".join(parts))
+    def _moving(self, label: str, backup: Path) -> None:
+        """A result is about to become a backup: those who hold it in this session keep it."""
+        folder = self.store.path(label)
+        for owner, place in list(self._folders.items()):
+            if place != folder:
+                continue
+            self._folders[owner] = backup
+            if hasattr(owner, "_result"):
+                owner._result.pin()
+            else:
+                owner.folder = backup
 
     # --- what steps ask -----------------------------------------------------------------------------------------------
 
     def run_output_folder(self, step: Step) -> Path:
         """`run_output/` in the folder in which the step is made, or lies."""
-        folder = self._folders.get(id(step))
+        folder = self._folders.get(step)
         if folder is None:
             raise SessionError(f"Step '{step.name}' has no folder: it has not run in this session.")
         (folder / "run_output").mkdir(parents=True, exist_ok=True)
@@ -249,9 +197,12 @@ class Workspace:
 
     def dataset_path(self, step: Step) -> Path:
         """The folder with a finished step's Arrow files."""
-        folder = self._folders.get(id(step))
-        if folder is None:
-            raise SessionError(f"Step '{step.name}' has no files of its own: it is a view of another step's rows.")
+        folder = self._folders.get(step)
+        if folder is None or not (folder / "_dataset").is_dir():
+            raise SessionError(
+                f"Step '{step.name}' has no files of its own: its rows are a view of another step's, or made when they "
+                "are read. save() stores them."
+            )
         return folder / "_dataset"
 
     def data_card(self, step: Step) -> str:
@@ -267,36 +218,25 @@ class Workspace:
         return run_trainer(self, trainer, plan)
 
 
-def _declared_types(step: Step) -> dict[str, Any] | None:
-    """Column to declared type, None where any will do; None when no output has one."""
-    outputs = step._declaration.outputs.items()
-    types = {step.output_name_mapping[name]: _data_type(item.annotation) for name, item in outputs}
-    return types if any(kind is not None for kind in types.values()) else None
+def _open_ledger(path: str | Path, shared: Sequence[Path]) -> Any:
+    if not shared:
+        return Ledger.open(path)
+    from .shared import open_ledger
 
-
-def _data_type(annotation: Any) -> Any:
-    from ..datasets import parse_type
-
-    if annotation is None or annotation is Any or isinstance(annotation, str):
-        return None
-    try:
-        parse_type(annotation)
-    except DataDreamerError:
-        return None  # a type that says something to readers, and nothing about columns
-    return annotation
+    return open_ledger(path, shared)
 
 
 def _info(record: StepRecord) -> DatasetInfo:
     return msgspec.convert(record.dataset, DatasetInfo)
 
 
-def _open(step: Step, folder: Path, info: DatasetInfo, ledger: Ledger) -> Any:
+def _open(step: Step, folder: Path, info: DatasetInfo, ledger: Any) -> Any:
     from ..datasets import OutputDataset
 
     return OutputDataset(step, open_dataset(folder / "_dataset", info), memo=_memo(ledger))
 
 
-def _memo(ledger: Ledger) -> Callable[[str, str, Callable[[], str]], str]:
+def _memo(ledger: Any) -> Callable[[str, str, Callable[[], str]], str]:
     """Digests of views, remembered in the ledger: a rerun does not read their rows again."""
 
     def memo(kind: str, key: str, compute: Callable[[], str]) -> str:

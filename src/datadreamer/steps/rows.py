@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InvalidArgumentError
+from ..errors import InvalidArgumentError, InvalidTypeError
 
 
 @dataclass(slots=True)
@@ -74,6 +74,12 @@ class LazyRows:
     ) -> None:
         if total_num_rows is not None and total_num_rows < 0:
             raise InvalidArgumentError(f"total_num_rows must be 0 or more, not {total_num_rows}.")
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(part, Iterator) for part in parts):
+            raise InvalidTypeError(
+                f"{type(self).__name__} takes a generator function, which it calls whenever the rows are read; a "
+                "generator can be read only once. Pass the function itself, without calling it."
+            )
         self._value = value
         self.total_num_rows = total_num_rows
         self.auto_progress = auto_progress
