@@ -37,8 +37,11 @@ def _script() -> str | None:
 def git_state() -> tuple[str | None, bool | None]:
     """Commit and whether files differ from it, for the folder of the script; (None, None) outside a repository."""
     main = sys.modules.get("__main__")
-    folder = Path(getattr(main, "__file__", None) or ".").resolve().parent
+    script = Path(getattr(main, "__file__", None) or ".").resolve()
+    folder = script if script.is_dir() else script.parent
     try:
+        if script.is_file():
+            _git(folder, "ls-files", "--error-unmatch", script.name)  # a script that git does not have has no commit
         commit = _git(folder, "rev-parse", "HEAD")
         return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):

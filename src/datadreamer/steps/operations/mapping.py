@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
 from ...datasets import OutputDataset, OutputIterableDataset
 from ...errors import InvalidArgumentError, StepError, StepOutputError
@@ -109,11 +109,16 @@ class MapStep(_FunctionStep):
 
     without: list[str] = setting(default_factory=list)
 
-    origins: ClassVar[Mapping[str, str]] = {"*": "computed:source"}
-
     def check(self) -> None:
         self.known_columns(self.without)
+        self._made: set[str] = set()  # columns that the function gave
         super().check()
+
+    @property
+    def origins(self) -> Mapping[str, str]:  # type: ignore[override]
+        """What the function did not touch is a copy; all else may come from any column."""
+        kept = [name for name in self.source.column_names if self._made and name not in self._made]
+        return {**dict.fromkeys(kept, "copied:source"), "*": "computed:source"}
 
     def view(self) -> Dataset:
         total = self.source.num_rows if self.total_num_rows is None and not self.batched else self.total_num_rows
@@ -121,6 +126,7 @@ class MapStep(_FunctionStep):
 
     def chunk(self, columns: Columns, rows: int, position: int) -> Chunk:
         made = self._batch(columns, rows, position) if self.batched else self._each(columns, rows, position)
+        self._made.update(made)
         kept = {name: cells for name, cells in columns.items() if name not in self.without and name not in made}
         order = [name for name in columns if name in kept or name in made] + [n for n in made if n not in columns]
         result = {name: made[name] if name in made else kept[name] for name in order}
