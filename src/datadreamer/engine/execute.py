@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..steps.rows import Chunk, Filtered, Loss, Row, Tally
 from ..steps.step import Step
+from .kept import KeptPiece, KeptRows
 from .rows import Piece, Reader, pieces
 
 # A step none of whose first rows succeed has a mistake in it: stop before the rest is paid for.
@@ -90,7 +91,9 @@ def execute(
     """
     row_wise = row_by_row(step)
     tally = Tally(consumed=writer.position if row_wise else 0, written=writer.rows, failed=dict(lost_before))
-    stream = _process_rows(step, tally.consumed) if row_wise else pieces(step, result)
+    if tally.consumed:
+        tally.filtered = tally.consumed - writer.parents_so_far() - tally.lost
+    stream = _rows_of(step, result, tally.consumed, kept)
     policy = _Policy(step, input_rows(step))
     try:
         for piece in stream:
@@ -107,6 +110,12 @@ def execute(
     info = writer.finish()
     tally.written = info.rows
     return info, tally
+
+
+def _rows_of(step: Step, result: Any, start: int, kept: KeptRows | None) -> Iterator[Any]:
+    if not row_by_row(step):
+        return pieces(step, result)
+    return _process_rows(step, start) if kept is None else _retried_rows(step, kept)
 
 
 def row_by_row(step: Step) -> bool:

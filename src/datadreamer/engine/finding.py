@@ -22,10 +22,14 @@ AnyRecord = TypeVar("AnyRecord", StepRecord, TrainerRecord)
 
 @dataclass(frozen=True)
 class Found(Generic[AnyRecord]):
-    """What there is at a label: `finished` under the key that was asked for, `replaced` under another."""
+    """What there is at a label: `finished` under the key that was asked for, `replaced` under another.
 
-    finished: AnyRecord | None
-    replaced: AnyRecord | None
+    `damaged`: there was a result with the key, and it is not whole any more.
+    """
+
+    finished: AnyRecord | None = None
+    replaced: AnyRecord | None = None
+    damaged: bool = False
 
 
 class Finder(Generic[AnyRecord]):
@@ -49,20 +53,28 @@ class Finder(Generic[AnyRecord]):
         """Look everywhere for the key; what is found elsewhere is put in its place."""
         target, work = self.store.path(label), self.store.work(key)
         here = self.read(target)
-        if here is not None and here.key == key:
-            return Found(here if self._good(target, here) else None, None)
+        damaged = here is not None and here.key == key
+        if here is not None and damaged and self._good(target, here):
+            return Found(here)
         left = self.read(work)
         if left is not None and left.key == key and self._good(work, left):
-            self.store.commit(work, label, here.key if here else None)
-            return Found(left, None)
+            self._make_room(label, here, damaged)
+            self.store.commit(work, label, None)
+            return Found(left)
         for folder in self.store.others(self.file):
-            other = self.read(folder)
+            other = None if folder == target else self.read(folder)
             if other is not None and other.key == key and self._good(folder, other):
-                self.store.set_aside(label, here.key if here else None)
+                self._make_room(label, here, damaged)
                 self.store.link(folder, label)
                 logger.info("'%s' was found finished as '%s'.", name, other.name)
-                return Found(other, None)
-        return Found(None, here)
+                return Found(other)
+        return Found(None, None if damaged else here, damaged)
+
+    def _make_room(self, label: str, here: AnyRecord | None, damaged: bool) -> None:
+        if damaged:
+            self.store.discard(label)
+        else:
+            self.store.set_aside(label, here.key if here else None)
 
     def read(self, folder: Path) -> AnyRecord | None:
         """The record in a folder; None when there is none, or it cannot be read.

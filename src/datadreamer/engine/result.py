@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from ..errors import DamagedFileError
 
 
 class Result:
@@ -19,3 +22,10 @@ class Result:
         if self._dataset is None:
             self._dataset = self._open()
         return self._dataset
+
+    def pin(self) -> None:
+        """Map the files now: they are about to move, and whoever holds this result keeps its rows."""
+        with suppress(DamagedFileError):
+            rows = getattr(self.dataset(), "rows", None)
+            if rows is not None:
+                rows.table()  # mapped, not read

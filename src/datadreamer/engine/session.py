@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -47,6 +47,10 @@ class DataDreamer:
         log_date: put the time in front of every line.
         hf_log: leave the log lines and bars of Hugging Face libraries on.
         wait: when another process works in the folder, wait for it instead of raising `FolderInUseError`.
+        retry_failed: finished steps with failed rows try those rows again.
+        shared_store: where else answers are looked for before a model is asked. The output folder of another project is
+            only read; any other folder is made if need be, and this session's answers are left there as well. A path,
+            or a list of them.
 
     Raises:
         InvalidArgumentError: the path is a file.
@@ -64,6 +68,8 @@ class DataDreamer:
         hf_log: bool = False,
         *,
         wait: bool = False,
+        retry_failed: bool = False,
+        shared_store: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     ) -> None:
         if not isinstance(output_folder_path, str | os.PathLike):
             raise InvalidTypeError(
@@ -72,7 +78,7 @@ class DataDreamer:
         self.in_memory = output_folder_path == MEMORY
         self.folder = None if self.in_memory else Path(output_folder_path).absolute()
         self.log_options = logs.Options(verbose, log_level, log_date, hf_log)
-        self.wait = wait
+        self.wait, self.retry_failed, self.shared_store = wait, retry_failed, shared_store
         self._workspace: Any = None
         self._guard: Any = None
         self._by_with = False
@@ -81,6 +87,7 @@ class DataDreamer:
 
     def start(self) -> DataDreamer:
         """Open the session. Calling it again on a running session of the same folder does nothing."""
+        from .shared import store_paths
         from .workspace import Workspace
 
         current = _context.session()
@@ -93,7 +100,8 @@ class DataDreamer:
                 f"A session is running already ({current._where()}). Leave its `with`, or call stop() on it, first: "
                 "one process runs one session at a time."
             )
-        workspace = Workspace.open(self.folder, wait=self.wait)
+        workspace = Workspace.open(self.folder, self.wait, store_paths(self.shared_store, self.folder))
+        workspace.retry_failed = self.retry_failed
         try:
             with _lock:
                 if _context.session() is not None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from ..errors import FolderNotWritableError, InvalidArgumentError
 from ..ledger import atomic_write
+from ..ledger.atomic import sync_folder
 
 WORK, BACKUPS = "_work", "_backups"
 RECORDS = ("step.json", "trainer.json")
@@ -29,6 +30,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.moving: Callable[[str, Path], None] = lambda label, backup: None  # told before a result is set aside
         self._claimed: dict[str, str] = {}  # label -> name
 
     def prepare(self) -> None:
@@ -96,6 +98,7 @@ class Store:
             shutil.rmtree(work, ignore_errors=True)
         else:
             work.replace(target)
+        sync_folder(target.parent)
         return target
 
     def set_aside(self, label: str, key: str | None) -> None:
@@ -104,11 +107,23 @@ class Store:
         if key is None or not target.exists():
             return
         backup = self.folder / BACKUPS / label / _short(key)
+        self.moving(label, backup)
         shutil.rmtree(backup, ignore_errors=True)
+        items = list(target.iterdir())
+        own = [item for item in items if not _has_record(item)]
+        if len(own) == len(items):  # nothing else lives there: one rename, whole or not at all
+            backup.parent.mkdir(parents=True, exist_ok=True)
+            target.replace(backup)
+            return
         backup.mkdir(parents=True)
-        own = [item for item in target.iterdir() if not _has_record(item)]
         for item in sorted(own, key=lambda item: item.name in RECORDS):  # the record last: what has one is whole
             item.replace(backup / item.name)
+
+    def discard(self, label: str) -> None:
+        """Remove a damaged result at `label`; only its own files, the record first."""
+        items = [item for item in self.path(label).glob("*") if not _has_record(item)]
+        for item in sorted(items, key=lambda item: item.name not in RECORDS):
+            _remove(item)
 
     def link(self, source: Path, label: str) -> Path:
         """The same result under another label, without copying its bytes where the file system can link them."""
@@ -150,6 +165,13 @@ def _replace(source: Path, target: Path) -> None:
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     source.replace(target)
+
+
+def _remove(item: Path) -> None:
+    if item.is_dir() and not item.is_symlink():
+        shutil.rmtree(item)
+    else:
+        item.unlink(missing_ok=True)
 
 
 def _link(source: str, target: str) -> None:

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
-from .. import _context
 from ..cards import StepRecord
-from ..datasets import DatasetInfo, DatasetWriter, open_dataset
-from ..errors import DamagedFileError, DataDreamerError, SessionError, StepOutputError
-from ..ledger import FolderLock, Ledger, StepEvent, atomic_write
-from ..ledger import Loss as LostRow
+from ..datasets import DatasetInfo, open_dataset
+from ..errors import DamagedFileError, SessionError
+from ..ledger import FolderLock, Ledger, StepEvent
 from ..steps.fingerprint import Fingerprints, fingerprints
-from ..steps.rows import LazyRows, Loss
 from . import book
-from .execute import execute, input_rows, returned, row_by_row
 from .finding import Finder
-from .progress import Progress, counted, duration
-from .record import output_columns, step_record
 from .result import Result
-from .rows import lazy_dataset, stays_lazy
 from .session_facts import redactor, session_info
 from .store import Store
 
@@ -123,21 +115,24 @@ class Workspace:
 
     def _kept(self, step: Step, label: str, record: StepRecord) -> Any:
         """The rows that a retry keeps; None where they cannot be told from those that are made again."""
-        from .execute import processes
+        from .execute import row_by_row
         from .kept import KeptRows
 
         logger.info("Step '%s' runs again: for its %s failed rows (retry_failed).", step.name, f"{record.rows.lost:,}")
         lost = [loss.row for loss in self.ledger.losses(record.key) if loss.row is not None]
-        if not processes(step) or len(lost) != record.rows.lost:
+        if not row_by_row(step) or len(lost) != record.rows.lost:
             return None
         return KeptRows(open_dataset(self.store.path(label) / "_dataset", _info(record)), lost)
 
     def _view(self, step: Step) -> None:
-        dataset = step.view()  # type: ignore[attr-defined]
+        self.give(step, step.view())  # type: ignore[attr-defined]
+
+    def give(self, step: Step, dataset: Any) -> None:
+        """A result that is not stored: a selection of existing rows, or rows that are made anew when they are read."""
         step._result, step._progress = Result(lambda: dataset), 1.0
         _take_column_names(step, dataset.column_names)
         self.book.add_view(step)
-        logger.debug("Step '%s' is a view of existing rows.", step.name)
+        logger.debug("Step '%s' stores no rows of its own.", step.name)
 
     def _whole(self, folder: Path, record: StepRecord) -> bool:
         try:

@@ -218,6 +218,11 @@ class Ledger:
         else:
             self._put("DELETE FROM losses WHERE step = ? AND row >= ?", (step, from_row))
 
+    def replace_losses(self, step: str, by: str) -> None:
+        """Put the losses noted under `by` in the place of those of `step`: a result has taken that of another."""
+        self._put("DELETE FROM losses WHERE step = ?", (step,))
+        self._put("UPDATE losses SET step = ? WHERE step = ?", (step, by))
+
     # --- derived values -----------------------------------------------------------------------------------------------
 
     def memo_get(self, kind: str, key: str) -> Any:

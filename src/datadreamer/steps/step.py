@@ -35,6 +35,10 @@ _POSITIONAL = (
 )
 
 
+# What becomes of rows that fail; by keyword, or in `args`.
+_POLICY = ("max_failures", "retry_failed")
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(setting, runtime, output, positional))
 class _Declared:
     """Carries the typing of declared fields; empty, because type checkers skip fields of the decorated class itself."""
@@ -64,6 +68,8 @@ class Step(_Declared, Operations):
         save_num_proc: processes used to write; never counts.
         save_num_shards: files to write; never counts.
         background: return at once and run in the background; `wait(step)` waits for it.
+        max_failures: stop when more rows than this fail: a number of rows, or a share below 1. None: no bound.
+        retry_failed: where a finished result has failed rows, try those rows again.
 
     Raises:
         InvalidArgumentError, InvalidTypeError: before anything runs.
@@ -80,6 +86,8 @@ class Step(_Declared, Operations):
     save_num_proc: int | None = positional(kw_only=False, default=None)
     save_num_shards: int | None = positional(kw_only=False, default=None)
     background: bool = positional(kw_only=False, default=False)
+    max_failures: float | None = runtime(default=None)
+    retry_failed: bool = runtime(default=False)
 
     version: ClassVar[float] = 1.0
     help: ClassVar[Any] = _Help()
@@ -124,7 +132,10 @@ class Step(_Declared, Operations):
 
         by_dictionary = {key: self._dictionary(who, key, given) for key in ("inputs", "args", "outputs")}
         for name in own - {"name", "inputs", "args", "outputs"}:
-            self.__dict__[name] = given.pop(name, declared.fields[name].default)
+            default = declared.fields[name].default
+            if name in _POLICY:
+                default = by_dictionary["args"].pop(name, default)
+            self.__dict__[name] = given.pop(name, default)
         self._given_inputs = {**by_dictionary["inputs"]}
         self._given = {**by_dictionary["args"], **given}
         self._registering = True
@@ -327,7 +338,7 @@ class SuperStep(Step):
 
 def _own_names(declared: Declaration) -> set[str]:
     """What every step is given, as far as the class has not declared it anew."""
-    return {name for name in _POSITIONAL if declared.fields[name].role == "runtime"}
+    return {name for name in (*_POSITIONAL, *_POLICY) if declared.fields[name].role == "runtime"}
 
 
 def _by_name(cls: type[Step], values: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
