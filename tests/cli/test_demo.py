@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,12 @@ def test_too_few_rows_are_refused_before_anything_runs(tmp_path, capsys):
     assert main(["demo", "--rows", "3", "--output", str(tmp_path / "demo")]) == 1
     assert "at least" in capsys.readouterr().err
     assert not (tmp_path / "demo").exists()
+
+
+def test_run_that_made_something_without_asking_does_not_say_that_all_was_there(made, tmp_path):
+    folder = tmp_path / "demo"
+    shutil.copytree(made[0], folder)
+    shutil.rmtree(folder / "reviews")
+    said = python("-m", "datadreamer", "demo", "--output", str(folder), "--rows", str(ROWS), "--quiet")
+    assert said.returncode == 0, said.stderr
+    assert "0 calls, 0 tokens" in said.stdout and "found finished" not in said.stdout

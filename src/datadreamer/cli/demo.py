@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..cards import StepRecord, TrainerRecord
-    from ..ledger import StepTotals
 
 FEWEST = 20
 NEEDED = ("torch", "transformers", "accelerate")
@@ -43,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         print(INTRODUCTION.format(rows=arguments.rows, folder=folder), flush=True)
     started = time.monotonic()
-    before = _totals(folder)
+    before = _work_so_far(folder)
     from .demo_workflow import run as run_workflow
 
     run_workflow(str(folder), arguments.rows, verbose=False if arguments.quiet else None)
-    asked = _totals(folder)[0] - before[0], _totals(folder)[1] - before[1]
-    lines = [_summary(folder), _places(folder), _effort(folder, asked, time.monotonic() - started)]
+    done = _work_so_far(folder).less(before)
+    lines = [_summary(folder), _places(folder), _effort(folder, done, time.monotonic() - started)]
     print("\n\n".join(lines if arguments.quiet else ["", *lines]).removeprefix("\n"))
     return 0
 
@@ -68,13 +68,30 @@ def _check(rows: int) -> None:
         )
 
 
-def _totals(folder: Path) -> tuple[int, int]:
-    """Calls and tokens in the ledger of the folder."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the ledger of a folder counts."""
+
+    started: int = 0  # steps and trainers, those that were found finished not among them
+    calls: int = 0
+    tokens: int = 0
+
+    def less(self, other: _Work) -> _Work:
+        return _Work(self.started - other.started, self.calls - other.calls, self.tokens - other.tokens)
+
+
+def _work_so_far(folder: Path) -> _Work:
     from ..runs import reading_ledger
 
     with reading_ledger(folder) as ledger:
-        sums: list[StepTotals] = [] if ledger is None else list(ledger.totals().values())
-    return sum(one.calls for one in sums), sum(one.input_tokens + one.output_tokens for one in sums)
+        if ledger is None:
+            return _Work()
+        sums = ledger.totals().values()
+        return _Work(
+            started=sum(1 for _ in ledger.steps(kind="started")),
+            calls=sum(one.calls for one in sums),
+            tokens=sum(one.input_tokens + one.output_tokens for one in sums),
+        )
 
 
 # --- what came of it --------------------------------------------------------------------------------------------------
@@ -114,19 +131,19 @@ def _places(folder: Path) -> str:
     )
 
 
-def _effort(folder: Path, asked: tuple[int, int], seconds: float) -> str:
+def _effort(folder: Path, done: _Work, seconds: float) -> str:
     from ..cards.markdown import duration
 
-    calls, tokens = asked
-    if calls:
+    took = f"{done.calls:,} calls, {done.tokens:,} tokens, {duration(seconds)}."
+    if not done.started:
         return (
-            f"{calls:,} calls, {tokens:,} tokens, {duration(seconds)}.\n"
-            "Run the same command again: nothing will be asked, and it takes about a second.\n"
-            f"Look closer with: datadreamer status {folder}"
+            f"Nothing was asked: every result was found finished in {folder}. {took}\n"
+            f"Look closer with: datadreamer status {folder}, or: datadreamer show {folder} Reviews"
         )
     return (
-        f"Nothing was asked: every result was found finished in {folder}. 0 calls, 0 tokens, {duration(seconds)}.\n"
-        f"Look closer with: datadreamer status {folder}, or: datadreamer show {folder} Reviews"
+        f"{took}\n"
+        "Run the same command again: nothing will be asked, and it takes about a second.\n"
+        f"Look closer with: datadreamer status {folder}"
     )
 
 

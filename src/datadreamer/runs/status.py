@@ -230,7 +230,9 @@ def _going_on(status: FolderStatus) -> str:
         return f"It is being worked on by {status.owner}. Nothing needs to be done."
     if not status.results:
         return "Nothing has run here yet: run a script whose session is DataDreamer with this folder."
-    script = status.session.script if status.session and status.session.script else "the script"
+    script = (status.session.script if status.session else None) or "the script"
+    if script in ("datadreamer", "__main__.py"):  # the demo
+        script = "the same command"
     if not status.unfinished:
         return f"Everything is finished. Running {script} again opens it and asks nothing."
     return (
