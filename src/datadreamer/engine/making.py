@@ -113,6 +113,7 @@ class Making:
             step=step.name,
             declared=_declared_types(step),
             resume=row_by_row(step),
+            returned_by="process()" if row_by_row(step) else "run()",
             clean=self.clean,
             before_part=self.ledger.flush,  # the losses among its rows, and the answers
         )
