@@ -113,21 +113,23 @@ def _summary(folder: Path) -> str:
 
 
 def _places(folder: Path) -> str:
-    from .layout import table
+    from .layout import size, table
 
-    reviews, trained = folder / _step(folder, "Reviews").label, folder / _trainer(folder).label
+    reviews, trained = _step(folder, "Reviews"), _trainer(folder)
+    rows, calls = f"{reviews.rows.output:,} rows", f"{_work_so_far(folder).calls:,} calls"
     return table(
-        ("what", "where"),
+        ("what", "how much", "where"),
         [
-            ("the reviews", str(folder / "reviews.parquet")),
-            ("the same as JSON lines", str(folder / "reviews.jsonl")),
-            ("their card", str(reviews / "README.md")),
-            ("the classifier", str(trained / "_model")),
-            ("its card", str(trained / "README.md")),
-            ("a page about the run", str(folder / "README.md")),
-            ("the whole record", str(folder / "datadreamer.json")),
-            ("every call to the model", str(folder / "ledger.sqlite")),
+            ("the reviews", rows, str(folder / "reviews.parquet")),
+            ("the same as JSON lines", rows, str(folder / "reviews.jsonl")),
+            ("their card", "", str(folder / reviews.label / "README.md")),
+            ("the classifier", size(trained.model.size_bytes or 0), str(folder / trained.label / "_model")),
+            ("its card", "", str(folder / trained.label / "README.md")),
+            ("a page about the run", "", str(folder / "README.md")),
+            ("the whole record", "", str(folder / "datadreamer.json")),
+            ("every call to the model", calls, str(folder / "ledger.sqlite")),
         ],
+        numbers=(1,),
     )
 
 
