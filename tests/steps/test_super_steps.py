@@ -221,4 +221,6 @@ def test_names_of_children_start_anew_in_every_session(tmp_path: Path, caplog: p
     with caplog.at_level(logging.INFO, logger="datadreamer"), DataDreamer(tmp_path / "o", log_level=logging.INFO):
         a, b = quadruple("A"), quadruple("B")
     assert [a.name, b.name] == ["A", "B"]
-    assert "'A / Double #2' finished" in caplog.text and "'B / Double #2' finished" in caplog.text or "found" in caplog.text
+    assert (
+        "'A / Double #2' finished" in caplog.text and "'B / Double #2' finished" in caplog.text
+    ) or "found" in caplog.text

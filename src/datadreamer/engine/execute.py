@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from .. import _context, _loop
 from ..datasets import DatasetInfo, DatasetWriter
@@ -238,7 +239,7 @@ def _processed(step: Step, rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterat
         try:
             result = process(**values)
             if inspect.isgenerator(result):
-                result = list(result)  # several rows for one
+                result = _Several(result)
         except Exception as error:
             yield handle.failed(position, error)
         else:
@@ -309,20 +310,26 @@ class _Outcome:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.read = Reader(step)
+        outputs = list(step._declaration.outputs.values())
+        self.lists = _holds_lists(outputs[0].annotation) if len(outputs) == 1 else False
 
     def rows(self, position: int, result: Any) -> Iterator[Piece]:
         if result is None:
             yield Filtered()
             return
-        if isinstance(result, list) and len(self.step.output_name_mapping) == 1 and not _rows_in(result):
-            result = {next(iter(self.step.output_name_mapping)): result}
-        if isinstance(result, list):
+        if isinstance(result, list) and not self._is_cell(result):
             if not result:
                 yield Filtered()
             for item in result:
                 yield self._row(position, item)
         else:
             yield self._row(position, result)
+
+    def _is_cell(self, result: list[Any]) -> bool:
+        """Whether a list is the value of the only column, and not several rows."""
+        if isinstance(result, _Several) or self.lists is False:
+            return False
+        return self.lists is True or not _rows_in(result)
 
     def _row(self, position: int, value: Any) -> Row:
         row = self.read.row(value)
@@ -333,6 +340,24 @@ class _Outcome:
         if isinstance(error, PermanentModelError | StepOutputError) and not isinstance(error, BadRequestError):
             raise error  # wrong key, wrong model, wrong shape: the next row would fail alike
         return Loss(position, type(error).__name__, _message(error))
+
+
+class _Several(list[Any]):
+    """The rows that a `process()` with `yield` made of one."""
+
+
+def _holds_lists(annotation: Any) -> bool | None:
+    """Whether a column's type is a list; None when the annotation does not say."""
+    if annotation is None or annotation is Any or isinstance(annotation, str):
+        return None
+    kinds = [get_origin(kind) or kind for kind in (annotation, *get_args(annotation))]
+    if kinds[0] in (Union, UnionType):
+        kinds = kinds[1:]
+    else:
+        kinds = kinds[:1]
+    return any(
+        isinstance(kind, type) and issubclass(kind, list | tuple | Sequence) and kind is not str for kind in kinds
+    )
 
 
 def _rows_in(result: list[Any]) -> bool:
