@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from .operations.combining import zipped as zipped
     from .prompting.data_from_attributed_prompt import DataFromAttributedPrompt as DataFromAttributedPrompt
     from .prompting.data_from_prompt import DataFromPrompt as DataFromPrompt
+    from .prompting.few_shot_prompt import FewShotPrompt as FewShotPrompt
     from .prompting.filter_with_prompt import FilterWithPrompt as FilterWithPrompt
+    from .prompting.judge_generation_pairs_with_prompt import (
+        JudgeGenerationPairsWithPrompt as JudgeGenerationPairsWithPrompt,
+    )
+    from .prompting.judge_pairs_with_prompt import JudgePairsWithPrompt as JudgePairsWithPrompt
     from .prompting.process_with_prompt import ProcessWithPrompt as ProcessWithPrompt
     from .prompting.prompt import Prompt as Prompt
+    from .prompting.rank_with_prompt import RankWithPrompt as RankWithPrompt
     from .rows import LazyRowBatches as LazyRowBatches
     from .rows import LazyRows as LazyRows
     from .sources.csv_source import CSVDataSource as CSVDataSource
@@ -52,7 +58,11 @@ __getattr__, __dir__, __all__ = exports(
         "ProcessWithPrompt": "prompting.process_with_prompt",
         "DataFromPrompt": "prompting.data_from_prompt",
         "DataFromAttributedPrompt": "prompting.data_from_attributed_prompt",
+        "FewShotPrompt": "prompting.few_shot_prompt",
         "FilterWithPrompt": "prompting.filter_with_prompt",
+        "RankWithPrompt": "prompting.rank_with_prompt",
+        "JudgePairsWithPrompt": "prompting.judge_pairs_with_prompt",
+        "JudgeGenerationPairsWithPrompt": "prompting.judge_generation_pairs_with_prompt",
         "RunTaskModel": "tasks.run_task_model",
         "concat": "operations.combining",
         "zipped": "operations.combining",

@@ -16,6 +16,7 @@ from ...llms.types import Failure, Generation, Prompt
 from ..fields import runtime
 from ..rows import Filtered, Loss, Row
 from ..step import Step
+from .unparsed import UnparsedError
 
 # The settings below that are parameters of the model; None leaves each to the model.
 _PARAMETERS = (
@@ -43,7 +44,6 @@ class PromptStep(Step):
         temperature, top_p, stop, repetition_penalty, logit_bias, seed: sampling; see `LLM.run()`.
         n: answers per prompt; above 1 the answers of a prompt are stored as a list.
         batch_size: hosted models: most requests in flight. Local models: rows per batch. Never counts.
-        max_failures: stop when more rows than this fail: a number of rows, or a share below 1. Never counts.
         lazy: accepted for scripts written for the paper; answers that were paid for are stored all the same.
     """
 
@@ -58,7 +58,6 @@ class PromptStep(Step):
     logit_bias: dict[Any, float] | None = None
     seed: int | None = None
     batch_size: int | None = runtime(default=None)
-    max_failures: float | None = runtime(default=None)
     lazy: bool = runtime(default=False)
 
     origins: ClassVar[dict[str, str]] = {"generations": "generated"}
@@ -71,7 +70,7 @@ class PromptStep(Step):
         raise NotImplementedError(f"{type(self).__name__} must define requests()")
 
     def result(self, values: dict[str, Any], answer: Any, position: int) -> Any:
-        """The row for one answer; a subclass may give `Filtered()` instead."""
+        """The row for one answer; a subclass may give `Filtered()` instead, or raise `UnparsedError`."""
         return {**values, "generations": answer}
 
     # --- declared once for all of them --------------------------------------------------------------------------------
@@ -143,17 +142,21 @@ class PromptStep(Step):
         failure = next((answer for answer in answers if isinstance(answer, Failure)), None)
         if failure is not None:
             return _loss(position, failure, answers)
-        texts = [answer.text for answer in answers]
+        texts, keys = [answer.text for answer in answers], [answer.key for answer in answers if answer.key is not None]
         try:
             done = [text if self.post_process is None else self.post_process(text) for text in texts]
             row = self.result(values, done if isinstance(outcome, list) else done[0], position)
+        except UnparsedError as error:
+            return Loss(position, "unparsed", f"{error} (the answer was {texts[0]!r:.200})", calls=keys)
         except Exception as error:
             where = "post_process" if self.post_process is not None else "parse"
-            return Loss(position, where, f"{type(error).__name__}: {error} (the answer was {texts[0]!r:.200})")
+            return Loss(
+                position, where, f"{type(error).__name__}: {error} (the answer was {texts[0]!r:.200})", calls=keys
+            )
         if isinstance(row, Filtered):
             return row
         parent = position if self._inputs else None
-        return Row(row, parent, [answer.key for answer in answers if answer.key is not None])
+        return Row(row, parent, keys)
 
 
 def _loss(position: int, failure: Failure, answers: list[Generation | Failure]) -> Loss:

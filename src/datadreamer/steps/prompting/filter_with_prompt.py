@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
-from ...errors import DataDreamerError, InvalidTypeError
-from ...llms.types import Prompt as ModelPrompt
-from ..fields import Field
 from ..rows import Filtered
-from .process_with_prompt import InstructionStep
-
-CITATION = """@article{zheng2023judging,
-  title={Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena},
-  author={Zheng, Lianmin and Chiang, Wei-Lin and Sheng, Ying and Zhuang, Siyuan and Wu, Zhanghao and Zhuang, Yonghao
-    and Lin, Zi and Li, Zhuohan and Li, Dacheng and Xing, Eric P and others},
-  journal={arXiv preprint arXiv:2306.05685},
-  year={2023}
-}"""
+from .whole_rows import WholeRowStep
 
 _YES = re.compile(r"\byes\b", re.IGNORECASE)
 
@@ -28,7 +17,7 @@ def says_yes(answer: str) -> bool:
     return _YES.search(answer) is not None
 
 
-class FilterWithPrompt(InstructionStep):
+class FilterWithPrompt(WholeRowStep):
     """Keep the rows for which the model answers yes; the result has all columns of the step that `inputs` belongs to.
 
     Source: arXiv 2306.05685, section 3 (a model as the judge).
@@ -38,30 +27,6 @@ class FilterWithPrompt(InstructionStep):
     """
 
     filter_func: Callable[[str], bool] = says_yes
-
-    model_role: ClassVar[str] = "judged-by"
-    origins: ClassVar[dict[str, str]] = {"*": "copied:rows"}
-
-    def setup(self) -> None:
-        super().setup()
-        column = self._given_inputs.get("inputs", self._given.get("inputs"))
-        owner = getattr(getattr(column, "step", None), "output", None)
-        self._owner: Any = column if owner is None else owner
-        for name in getattr(self._owner, "column_names", ["inputs"]):
-            self.register_output(name)
-        self.register_data_card("Citation Information", CITATION)
-
-    def check(self) -> None:
-        super().check()
-        if not hasattr(self._owner, "column_names"):
-            raise InvalidTypeError(f"Step '{self.name}': inputs must be a column of another step.")
-        self._declaration.add(Field("rows", "rows", help="All columns of the step that inputs belongs to."))
-        self._inputs["rows"] = self._owner
-
-    def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt | DataDreamerError]]:
-        columns = self._owner.column_names
-        for value, row in zip(self.inputs, self._owner, strict=True):
-            yield (row if len(columns) > 1 or isinstance(row, dict) else {columns[0]: row}), self.prompt_for(value)
 
     def result(self, values: dict[str, Any], answer: Any, position: int) -> Any:
         answers = answer if isinstance(answer, list) else [answer]

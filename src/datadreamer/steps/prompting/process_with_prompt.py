@@ -27,7 +27,8 @@ class InstructionStep(PromptStep):
     sep: str = "\n\n"
 
     def card_prompts(self) -> list[tuple[str, str]]:
-        return [("instruction", self.instruction), *super().card_prompts()]
+        layout = f"{self.input_label} {{inputs}}{self.sep}{self.instruction_label} {{instruction}}"
+        return [("instruction", self.instruction), ("layout", layout), *super().card_prompts()]
 
     def prompt_for(self, value: Any) -> str | DataDreamerError:
         """The prompt for one value, or why it does not fit the model's context."""
