@@ -27,6 +27,12 @@ class MissingDependencyError(DataDreamerError, ImportError):
     """An optional package is needed and not installed; the message has the command that installs it."""
 
 
+class MissingColumnError(DataDreamerError, KeyError):
+    """A dataset has no column of this name; the message has the nearest one."""
+
+    __str__ = Exception.__str__  # a KeyError would show the message in quotes
+
+
 class CannotIdentifyError(DataDreamerError, TypeError):
     """A value has no identity that another machine could reproduce, so nothing may be cached under it."""
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InvalidArgumentError, InvalidTypeError
+from ..errors import InvalidArgumentError, InvalidTypeError, MissingColumnError
 from . import display
-from .output import refuse_pickled
+from .output import missing_column, refuse_pickled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ class OutputIterableDataset(_Lazy):
                 f"Lazy rows have no positions, so [{key!r}] cannot be read. Use .save() on the step first, or iterate."
             )
         if key not in self.column_names:
-            raise KeyError(f"There is no column {key!r}. Columns: {', '.join(map(repr, self.column_names))}")
+            raise missing_column(key, self)
         factory = self._factory
         return OutputIterableDatasetColumn(
             self._step,
@@ -167,7 +167,7 @@ class OutputIterableDatasetColumn(_Lazy):
 
     def __getitem__(self, key: Any) -> Iterator[Any]:
         if key != self._name:
-            raise KeyError(f"This is the column {self._name!r}, and it has no {key!r}.")
+            raise MissingColumnError(f"This is the column {self._name!r}, and it has no {key!r}.")
         return iter(self)
 
 

@@ -80,7 +80,7 @@ def _order(column: pa.ChunkedArray, direction: str, placement: str) -> np.ndarra
         found = pc.sort_indices(table, sort_keys=[("key", direction, placement)])
     except ValueError:  # before Arrow 25 a key is a pair
         found = pc.sort_indices(table, sort_keys=[("key", direction)], null_placement=placement)
-    return found.to_numpy()
+    return np.from_dlpack(found)  # to_numpy() would import pandas
 
 
 def _for_each(value: Any, names: list[str], what: str) -> list[Any]:
@@ -122,7 +122,7 @@ def group_codes(rows: Rows, name: str) -> np.ndarray:
     encoded = column.dictionary_encode(null_encoding="encode").combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], column.type).dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64)
+    return np.from_dlpack(encoded.indices).astype(np.int64)
 
 
 def explode(rows: Rows, column_name: str, keep_empty: bool = True) -> tuple[Rows, np.ndarray]:

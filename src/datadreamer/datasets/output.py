@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ..errors import InvalidArgumentError, InvalidTypeError
+from ..errors import InvalidArgumentError, InvalidTypeError, MissingColumnError, nearest
 from . import display
 from .rows import Memo, Rows, row_number
 from .types import type_name
@@ -159,8 +159,7 @@ class OutputDataset(_Output):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             if key not in self._rows._columns:
-                known = ", ".join(map(repr, self.column_names))
-                raise KeyError(f"There is no column {key!r}. Columns: {known}")
+                raise missing_column(key, self)
             return OutputDatasetColumn(self._step, self._rows.select_columns(key), memo=self._memo)
         if isinstance(key, (slice, range)):
             return self._lists(key)
@@ -219,7 +218,7 @@ class OutputDatasetColumn(_Output):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             if key != self._name:
-                raise KeyError(f"This is the column {self._name!r}, and it has no column {key!r}.")
+                raise MissingColumnError(f"This is the column {self._name!r}, and it has no column {key!r}.")
             return self.to_list()
         if hasattr(key, "__index__") and not hasattr(key, "__len__"):
             return self._rows.row(row_number(operator.index(key), self.num_rows))[self._name]
@@ -246,6 +245,19 @@ def as_rows(dataset: Any) -> Rows:
     raise InvalidArgumentError(
         f"Expected a Hugging Face Dataset, an Arrow table or Rows, not {type(dataset).__name__}."
     )
+
+
+def missing_column(name: str, dataset: Any) -> MissingColumnError:
+    """The error for a column that is not there."""
+    maker = getattr(dataset.step, "name", None)
+    where = f" in '{maker}'" if maker else ""
+    known = ", ".join(map(repr, dataset.column_names))
+    return MissingColumnError(f"There is no column {name!r}{where}. Columns: {known}. {_hint(name, dataset)}".rstrip())
+
+
+def _hint(name: str, dataset: Any) -> str:
+    hint = nearest(name, dataset.column_names)
+    return hint if hint.startswith("Did you") else ""
 
 
 def refuse_pickled(pickled: bool) -> None:

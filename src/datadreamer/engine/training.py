@@ -20,6 +20,7 @@ from .executors.process import run_job
 from .finding import Finder
 from .progress import Progress, duration
 from .record import cleaned, input_use, parents, public_name
+from .redaction import CleanRows, clean_files
 from .session_facts import redactor
 
 if TYPE_CHECKING:
@@ -94,9 +95,25 @@ class _Training:
         if self.trainer.force:
             shutil.rmtree(work, ignore_errors=True)
         self._event("started", {"why": why})
+        done = work / "done"
+        result = self._trained_before(done) or self._trained_now(work, done)
+        record = self._record(result, done, started)
+        if why == "corrupt":
+            self.store.discard(self.label)
+        self._commit(done, work, record)
+        self._say_finished(result)
+        return result
+
+    def _trained_before(self, done: Path) -> TrainingResult | None:
+        """What a session that was killed between the training and its commit had in its hands."""
+        if not ((done / "_model").is_dir() and (done / RESULT).is_file()):
+            return None
+        return msgspec.json.decode((done / RESULT).read_bytes(), type=TrainingResult)
+
+    def _trained_now(self, work: Path, done: Path) -> TrainingResult:
         logger.info("Trainer '%s' is training.", self.trainer.name)
         progress = Progress(f"Trainer '{self.trainer.name}'", None, _context.CallStats(), 60, unit="steps")
-        job = prepare_job(self.trainer.name, self.plan, work / "job")
+        job = prepare_job(self.trainer.name, self.plan, work / "job", CleanRows())
         try:
             result = msgspec.convert(run_job(job, _Listener(self.trainer, progress)), TrainingResult)
         except BaseException as error:
@@ -105,16 +122,10 @@ class _Training:
             raise
         finally:
             progress.close()
-        done = work / "done"
         done.mkdir(exist_ok=True)
-        if not (done / "_model").exists():
-            job.model.rename(done / "_model")
         atomic_write(done / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=1))
-        record = self._record(result, done, started)
-        if why == "corrupt":
-            self.store.discard(self.label)
-        self._commit(done, work, record)
-        self._say_finished(result)
+        clean_files(job.model)
+        job.model.rename(done / "_model")  # last: with it, the training is over
         return result
 
     def _commit(self, done: Path, work: Path, record: TrainerRecord) -> None:
@@ -154,8 +165,8 @@ class _Training:
             settings=redactor().json({**plan.settings, "callables": sorted(plan.callables)}),
             chat_template=result.chat_template,
             columns=[input_use(name, column) for name, column in plan.columns.items()],
-            metrics_before=dict(result.metrics_before),
-            metrics=dict(result.metrics),
+            metrics_before=_told(result.metrics_before),
+            metrics=_told(result.metrics),
             history=result.history,
             model=ModelInfo(
                 digest=self._digest(done / "_model"),
@@ -197,9 +208,9 @@ class _Training:
         parts = [f"{result.steps:,} steps, {result.epochs:.2g} epochs"]
         if losses:
             parts.append(f"loss {losses[0]:.3f} → {losses[-1]:.3f}")
-        for name, value in _numbers(result.metrics).items():
-            if name == "loss" or name.endswith("_joint"):  # told already; the tie-breaker of the best model
-                continue
+        for name, value in _numbers(_told(result.metrics)).items():
+            if name == "loss":
+                continue  # told already
             before = result.metrics_before.get(name)
             parts.append(f"{name} {before:.3f} → {value:.3f}" if before is not None else f"{name} {value:.3f}")
         parts.append(duration(result.train_seconds))
@@ -223,6 +234,11 @@ class _Listener:
         elif kind == "log":
             level = logging.WARNING if event["level"] == "warning" else logging.INFO
             logger.log(level, "Trainer '%s': %s", self.trainer.name, event["message"])
+
+
+def _told(metrics: dict[str, float | None]) -> dict[str, float | None]:
+    """The metrics without the one that only breaks ties between checkpoints."""
+    return {name: value for name, value in metrics.items() if not name.endswith("_joint")}
 
 
 def _numbers(metrics: dict[str, float | None]) -> dict[str, float]:

@@ -166,7 +166,7 @@ def _bind_args(declared: Declaration, who: str, given: dict[str, Any]) -> dict[s
         if name not in given:
             if item.required:
                 hint = f" ({item.help})" if item.help else ""
-                raise InvalidArgumentError(f"{who} needs the argument '{name}'{hint}.")
+                raise InvalidArgumentError(f"{who} needs the argument '{name}'{hint}.{_misspelt(name, given, known)}")
             bound[name] = item.make_default()
             continue
         value = given[name]
@@ -179,6 +179,12 @@ def _bind_args(declared: Declaration, who: str, given: dict[str, Any]) -> dict[s
         bound[name] = value
     bound.update({name: value for name, value in given.items() if name not in known})
     return bound
+
+
+def _misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> str:
+    """Where further settings are welcome, a misspelt one looks like a missing one."""
+    close = get_close_matches(name, [other for other in given if other not in set(known)], n=1, cutoff=0.7)
+    return f" You gave '{close[0]}': is it meant?" if close else ""
 
 
 def _refuse_unknown(who: str, kind: str, given: Iterable[str], known: Mapping[str, Field]) -> None:
