@@ -176,7 +176,7 @@ def test_a_token_reaches_the_worker_and_no_file(planned, models, tmp_path):
     plan = planned(TrainHFFineTune("t", models["causal"], token=secret))
     job = prepare_job("t", plan, tmp_path)
     assert job.secrets == {"HF_TOKEN": secret}
-    assert secret not in job.write().read_text() and secret not in repr(plan) and secret not in str(plan.identity())
+    assert secret not in job.to_line().decode() and secret not in repr(plan) and secret not in str(plan.identity())
 
 
 def test_a_lora_config_and_its_dict_are_the_same_plan():

@@ -199,14 +199,14 @@ import sys
 from pathlib import Path
 from datadreamer.engine.executors.process import run_job
 from datadreamer.trainers.job import TrainingJob
-job = TrainingJob.read(Path(sys.argv[1]))
+job = TrainingJob.from_line(Path(sys.argv[1]), sys.argv[2])
 run_job(job, lambda event: print(event.get("pid", ""), event["event"], flush=True))
 """
 
 
 def test_a_worker_ends_when_its_parent_is_killed(job):
     long = job("long", epochs=2000, early_stopping_patience=None)
-    command = [sys.executable, "-c", PARENT, str(long.write())]
+    command = [sys.executable, "-c", PARENT, str(long.work_dir), long.to_line().decode()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         worker = int(parent.stdout.readline().split()[0])
         os.kill(worker, 0)

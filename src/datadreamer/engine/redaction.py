@@ -1,4 +1,4 @@
-"""Takes secrets and home paths out of rows before they are written.
+"""Takes secrets and home paths out of rows, and out of a model's texts, before they are written.
 
 Nearly no batch has one. So the cells of a column are joined, a window at a time, and looked at once; only a window in
 which the look finds something is taken apart.
@@ -7,18 +7,22 @@ which the look finds something is taken apart.
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from ..ledger import atomic_write
 from .session_facts import redactor
 
 if TYPE_CHECKING:
     from ..ledger import Redactor
 
 WINDOW_BYTES = 128 << 10
+_TEXTS = (".json", ".md", ".txt", ".jinja")
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")
 
 
 class CleanRows:
@@ -68,6 +72,17 @@ class CleanRows:
         if isinstance(value, dict):
             return {key: self._cell(item) for key, item in value.items()}
         return value
+
+
+def clean_files(folder: Path) -> None:
+    """Clean the small texts among a model's files: its settings and its page, which name the folder it came from."""
+    for path in folder.rglob("*"):
+        if path.suffix not in _TEXTS or path.name in _VOCABULARIES or not path.is_file():
+            continue
+        content = path.read_bytes()
+        clean = redactor().data(content)
+        if clean is not content:
+            atomic_write(path, clean)
 
 
 def _rows_per_window(column: pa.Array) -> int:

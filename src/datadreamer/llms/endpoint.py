@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..errors import InvalidArgumentError
+from ..ledger import Redactor
+
+_WORDS = re.compile(r"[A-Za-z]+([ _-][A-Za-z]+)*")
+_LONG = 20
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -61,6 +66,9 @@ def resolve(
     if key is not None and (not key.isascii() or any(char.isspace() for char in key)):
         raise InvalidArgumentError(f"The key in {key_name} has blanks or characters that no key has. Set it again.")
     headers = dict(default_headers or {})
+    if api_key is not None:
+        Redactor.default().add(*real_keys(api_key))  # before anything that quotes it can be written
+    Redactor.default().add(*real_keys(*(value for name, value in headers.items() if _names_key(name))))
     if key:
         headers.update({"api-key": key} if azure else {"Authorization": f"Bearer {key}"})
     if organization:
@@ -77,6 +85,15 @@ def resolve(
         key_name=key_name,
         needs_key=azure or official,
     )
+
+
+def real_keys(*values: str) -> list[str]:
+    """Those that may be secret: not "none", "not-needed" and the like, which servers without keys are given."""
+    return [value for value in values if len(value) >= _LONG or not _WORDS.fullmatch(value)]
+
+
+def _names_key(header: str) -> bool:
+    return any(word in header.lower() for word in ("auth", "key", "token", "secret", "cookie"))
 
 
 def _parsed(url: str) -> tuple[str, str]:

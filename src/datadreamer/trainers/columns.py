@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 1_000
 
+Clean = Callable[[Any], Any]  # from a record batch to one of the same schema and length
+
 
 # --- what cells may be ------------------------------------------------------------------------------------------------
 
@@ -127,7 +129,7 @@ def check_type(what: str, kind: Any, cell: str) -> None:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write_columns(plan: TrainingPlan, folder: Path) -> None:
+def write_columns(plan: TrainingPlan, folder: Path, clean: Clean | None = None) -> None:
     """Write `<split>.arrow` below `folder` for each split of the plan; what is there already is whole and stays.
 
     `train_input` and `train_output` become the columns `input` and `output` of `train.arrow`, and so on.
@@ -142,11 +144,13 @@ def write_columns(plan: TrainingPlan, folder: Path) -> None:
             continue
         columns = {name: column for name, column in plan.columns.items() if name.startswith(f"{split}_")}
         draft = target.with_suffix(".draft")
-        _write_split(draft, columns, plan.cells, len(split) + 1)
+        _write_split(draft, columns, plan.cells, len(split) + 1, clean)
         draft.replace(target)
 
 
-def _write_split(path: Path, columns: Mapping[str, Any], cells: Mapping[str, str], prefix: int) -> None:
+def _write_split(
+    path: Path, columns: Mapping[str, Any], cells: Mapping[str, str], prefix: int, clean: Clean | None
+) -> None:
     import pyarrow as pa
 
     streams = {name: arrays(column) for name, column in columns.items()}
@@ -165,6 +169,7 @@ def _write_split(path: Path, columns: Mapping[str, Any], cells: Mapping[str, str
             for name, chunk in chunks.items():
                 _check_chunk(name, chunk, cells[name], rows)
             batch = pa.RecordBatch.from_arrays(list(chunks.values()), [name[prefix:] for name in chunks])
+            batch = batch if clean is None else clean(batch)
             writer = writer or pa.ipc.new_file(str(path), batch.schema)
             writer.write_batch(batch)
             rows += batch.num_rows

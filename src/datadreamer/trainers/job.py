@@ -1,7 +1,6 @@
-"""A training as the worker process reads it: one folder with a JSON file and Arrow files.
+"""A training as the worker process reads it: one line of JSON on its standard input, and a folder of Arrow files.
 
-<work folder>/job.json            what to train (no callables, no secrets)
-              data/<split>.arrow  the rows
+<work folder>/data/<split>.arrow  the rows
               encoded/            the same rows as token ids
               checkpoints/        what a killed training continues from
               worker.log          everything the worker's libraries printed
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .columns import write_columns
+from .columns import Clean, write_columns
 from .plan import TrainingPlan
 
 DATA, ENCODED, CHECKPOINTS, MODEL, LOG = "data", "encoded", "checkpoints", "_model", "worker.log"
@@ -55,27 +54,30 @@ class TrainingJob:
     def log(self) -> Path:
         return self.work_dir / LOG
 
-    def write(self) -> Path:
-        """Write `job.json` and return its path."""
-        path = self.work_dir / "job.json"
+    def to_line(self) -> bytes:
+        """What to train, as one line of JSON; without callables and secrets. It is sent, and written to no file: a
+        path or a prompt in it may be nobody else's business.
+        """
         fields = ("name", "kind", "settings", "runtime", "model_source")
-        path.write_text(json.dumps({name: getattr(self, name) for name in fields}, indent=1), encoding="utf-8")
-        return path
+        return json.dumps({name: getattr(self, name) for name in fields}).encode() + b"\n"
 
     @staticmethod
-    def read(path: Path) -> TrainingJob:
-        """The job that `write` wrote; callables and secrets never travel through files."""
-        return TrainingJob(work_dir=path.parent, **json.loads(path.read_text(encoding="utf-8")))
+    def from_line(work_dir: Path, line: bytes | str) -> TrainingJob:
+        """The job that `to_line` gave; callables and secrets do not travel with it."""
+        return TrainingJob(work_dir=work_dir, **json.loads(line))
 
 
-def prepare_job(name: str, plan: TrainingPlan, work_dir: Path) -> TrainingJob:
+def prepare_job(name: str, plan: TrainingPlan, work_dir: Path, clean: Clean | None = None) -> TrainingJob:
     """Write the plan's rows below `work_dir` (nothing is written twice) and return the job that trains on them.
+
+    Args:
+        clean: takes secrets out of a batch of rows before it is written.
 
     Raises:
         InvalidArgumentError: the columns of one split have different lengths, or none has a row.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    write_columns(plan, work_dir / DATA)
+    write_columns(plan, work_dir / DATA, clean)
     return TrainingJob(
         name=name,
         kind=plan.kind,

@@ -1,4 +1,4 @@
-"""The process that trains: `python -m datadreamer.trainers.worker <work folder>/job.json`.
+"""The process that trains: `python -m datadreamer.trainers.worker <work folder>`, with the job on its standard input.
 
 It tells what happens as JSON lines on what was its standard output; everything that libraries print goes to standard
 error instead. The line `stop` on standard input asks it to save a checkpoint and end; the end of standard input means
@@ -24,6 +24,7 @@ PARENT_GONE = 71  # exit status
 def main(path: str) -> int:
     """Train, tell, and return the exit status."""
     lines = _take_over_output()
+    line = sys.stdin.readline()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(stop,), name="datadreamer-parent", daemon=True).start()
     _die_with_parent()
@@ -36,7 +37,7 @@ def main(path: str) -> int:
 
     emit({"event": "started", "pid": os.getpid()})
     try:
-        return _train(TrainingJob.read(Path(path)), emit, stop)
+        return _train(TrainingJob.from_line(Path(path), line), emit, stop)
     except BaseException as error:
         traceback.print_exc()
         ours = isinstance(error, DataDreamerError)

@@ -23,6 +23,7 @@ import datadreamer
 from ...errors import InvalidArgumentError, InvalidTypeError, TrainingError
 from ...trainers.job import TrainingJob
 from ...trainers.work.checkpoints import MARKER, step_of
+from .worker_log import WorkerLog
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
@@ -51,24 +52,26 @@ def run_job(job: TrainingJob, on_event: OnEvent) -> dict[str, Any]:
     """
     if job.callables:
         return _run_here(job, on_event)
-    arguments = [sys.executable, "-P", "-m", "datadreamer.trainers.worker", str(job.write())]
-    with job.log.open("ab") as log:
-        process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_environment(os.environ, job),
-            start_new_session=True,  # a Ctrl-C in the terminal reaches this process alone, which then asks politely
-        )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "datadreamer.trainers.worker", str(job.work_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(os.environ, job),
+        start_new_session=True,  # a Ctrl-C in the terminal reaches this process alone, which then asks politely
+    )
+    assert process.stderr is not None
+    log = WorkerLog(process.stderr, job.log)
     with process:
         try:
-            return _listen(job, process, on_event)
+            _say(process, job.to_line())
+            return _listen(job, process, log, on_event)
         finally:
             process.kill()
+            log.close()
 
 
-def _listen(job: TrainingJob, process: subprocess.Popen[bytes], on_event: OnEvent) -> dict[str, Any]:
+def _listen(job: TrainingJob, process: subprocess.Popen[bytes], log: WorkerLog, on_event: OnEvent) -> dict[str, Any]:
     """Pass events on until the worker's last one."""
     events: queue.Queue[Event | None] = queue.Queue()
     threading.Thread(target=_read, args=(process.stdout, events), name="datadreamer-worker", daemon=True).start()
@@ -82,6 +85,8 @@ def _listen(job: TrainingJob, process: subprocess.Popen[bytes], on_event: OnEven
             if event["event"] == "result" and interrupted is None:
                 return dict(event["result"])
             if event["event"] == "error":
+                process.kill()
+                log.close()
                 raise _failure(job, event) from interrupted
             on_event(event)
         except queue.Empty:
@@ -90,10 +95,11 @@ def _listen(job: TrainingJob, process: subprocess.Popen[bytes], on_event: OnEven
             if interrupted is not None:
                 raise
             interrupted, wait = error, STOP_SECONDS
-            _ask_to_stop(process)
+            _say(process, b"stop\n")
             on_event({"event": "log", "level": "warning", "message": "Stopping: saving a checkpoint first."})
     if interrupted is not None:
         raise interrupted
+    log.close()
     raise _death(job, process)
 
 
@@ -104,10 +110,10 @@ def _read(lines: IO[bytes] | None, events: queue.Queue[Event | None]) -> None:
     events.put(None)
 
 
-def _ask_to_stop(process: subprocess.Popen[bytes]) -> None:
+def _say(process: subprocess.Popen[bytes], line: bytes) -> None:
     assert process.stdin is not None
     try:
-        process.stdin.write(b"stop\n")
+        process.stdin.write(line)
         process.stdin.flush()
     except OSError:
         pass  # it is gone already, which its last events say better
@@ -178,11 +184,9 @@ def _death(job: TrainingJob, process: subprocess.Popen[bytes]) -> TrainingError:
 
 
 def _last_lines(job: TrainingJob) -> str:
-    from ...ledger import Redactor
-
     lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines() if job.log.exists() else []
     said = "\n".join(line for line in lines[-LOG_LINES:] if line.strip())
-    return f"Its last lines:\n{Redactor.default().text(said)}" if said else "It printed nothing."
+    return f"Its last lines:\n{said}" if said else "It printed nothing."
 
 
 def _how_to_go_on(job: TrainingJob) -> str:
@@ -209,7 +213,6 @@ def _run_here(job: TrainingJob, on_event: OnEvent) -> dict[str, Any]:
         )
     names = ", ".join(sorted(job.callables))
     on_event({"event": "log", "level": "info", "message": f"Training in this process, because of {names}."})
-    job.write()
     stop = threading.Event()
     with _stop_on_interrupt(stop):
         try:
