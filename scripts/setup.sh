@@ -24,7 +24,7 @@ if [ ! -x "$VENV/bin/python" ]; then
 fi
 
 install() {
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$@" || {
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt "$@" || {
         say ""
         say "Installing failed. Without a network (or behind a proxy that pip does not know) nothing can be installed:"
         say "connect, or set PIP_INDEX_URL or HTTPS_PROXY, and run the same command again; it goes on where it stopped."
