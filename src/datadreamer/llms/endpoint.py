@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -29,6 +29,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(repr=False, default_factory=dict)
     key: str | None = field(repr=False, default=None)
     key_name: str = "none"  # what an error calls the key
+    key_variable: str = ""  # the environment variable that may have it
     needs_key: bool = False
 
     @property
@@ -63,8 +64,7 @@ def resolve(
         key, key_name = os.environ.get(variable) or None, f"the environment variable {variable}"
     else:
         key, key_name = None, "none (a base_url other than OpenAI's own gets only a key passed as api_key=)"
-    if key is not None and (not key.isascii() or any(char.isspace() for char in key)):
-        raise InvalidArgumentError(f"The key in {key_name} has blanks or characters that no key has. Set it again.")
+    _checked(key, key_name)
     headers = dict(default_headers or {})
     if api_key is not None:
         Redactor.default().add(*real_keys(api_key))  # before anything that quotes it can be written
@@ -83,8 +83,73 @@ def resolve(
         headers=headers,
         key=key,
         key_name=key_name,
+        key_variable=variable,
         needs_key=azure or official,
     )
+
+
+def at(
+    own_url: str,
+    path: str,
+    provider: str,
+    variables: Sequence[str],
+    base_url: str | None,
+    key: str | None,
+    key_header: Callable[[str], Mapping[str, str]],
+    headers: Mapping[str, str],
+    argument: str = "api_key",
+) -> Endpoint:
+    """The endpoint of a service with an address of its own, or of another server that speaks as it does.
+
+    A key in the environment goes to the service itself; a server that is named in the code gets the key that is named
+    in the code, or none.
+
+    Args:
+        own_url: where the service is.
+        path: what is asked there, behind that address, beginning with a slash.
+        provider: what the service is called in the record.
+        variables: environment variables that may have the key; the first that is set counts.
+        base_url: another address. None: the service's own.
+        key: the key. None: from the environment.
+        key_header: the headers that carry a key.
+        headers: that are sent besides.
+        argument: what the argument with the key is called.
+    """
+    base, host = _parsed(base_url or own_url)
+    own = (base, host) == _parsed(own_url)
+    name = f"the {argument} argument"
+    if key is None and own:
+        found = next((variable for variable in variables if os.environ.get(variable)), variables[0])
+        key, name = os.environ.get(found) or None, f"the environment variable {found}"
+    elif key is None:
+        name = f"none (a base_url other than the service's own gets only a key passed as {argument}=)"
+    _checked(key, name)
+    return Endpoint(
+        url=f"{base}{path}",
+        identity=base,
+        host=host,
+        provider=provider if own else host,
+        headers={**headers, **(key_header(key) if key else {})},
+        key=key,
+        key_name=name,
+        key_variable=" or ".join(variables),
+        needs_key=own,
+    )
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The usual header for a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _checked(key: str | None, name: str) -> None:
+    if key is None:
+        return
+    if not key.isascii() or any(char.isspace() for char in key):
+        raise InvalidArgumentError(f"The key in {name} has blanks or characters that no key has. Set it again.")
+    from ..ledger import Redactor
+
+    Redactor.default().add(key)  # whoever is told the key may repeat it
 
 
 def real_keys(*values: str) -> list[str]:

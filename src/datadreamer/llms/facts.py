@@ -34,17 +34,21 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNKNOWN = ModelFacts()
-_SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4}|latest)$")
+_SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4}|latest)$")
 
 
-def facts_of(model: str) -> ModelFacts:
-    """The facts about `model`, or about the model that it is a dated snapshot of."""
-    table = _table()
+def facts_of(model: str, service: str = "openai") -> ModelFacts:
+    """The facts about `model` at `service`, or about the model that it is a dated snapshot of."""
+    table = _table().get(service, {})
     found = table.get(model) or table.get(_SNAPSHOT.sub("", model))
     return found or UNKNOWN
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[str, ModelFacts]:
+def _table() -> dict[str, dict[str, ModelFacts]]:
     content: dict[str, Any] = tomllib.loads(Path(__file__).with_name("facts.toml").read_text("utf-8"))
-    return {name: msgspec.convert(entry, ModelFacts) for name, entry in content["models"].items()}
+    services = {"openai": content, **content.get("services", {})}
+    return {
+        service: {name: msgspec.convert(entry, ModelFacts) for name, entry in facts["models"].items()}
+        for service, facts in services.items()
+    }

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from ..errors import AuthenticationError, InvalidArgumentError, nearest
 from . import endpoint
 from .facts import UNKNOWN, ModelFacts, facts_of
-from .llm import LLM
-from .types import Generation, Request
+from .hosted import Hosted
 from .wire.openai_chat import ChatFormat, OpenAIChat
-from .wire.transport import Timeouts
 
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
-_OPTIONS = ("timeout", "connect_timeout", "max_in_flight", "max_context_length", "default_headers")
 _EXTRA = frozenset(
     {
         "extra_body",
@@ -53,7 +47,7 @@ _REFUSED_BY_REASONING = {
 _TERMS = "https://openai.com/policies/"
 
 
-class OpenAI(LLM):
+class OpenAI(Hosted):
     """A chat model of OpenAI, or of any server that speaks the same format.
 
     Args:
@@ -77,6 +71,9 @@ class OpenAI(LLM):
         AuthenticationError: from the first request: no key, or a wrong one.
     """
 
+    wire_name = "openai-chat"
+    _other_servers: ClassVar[str] = 'For a server of your own, pass base_url="http://…/v1".'
+
     def __init__(
         self,
         model_name: str,
@@ -89,49 +86,17 @@ class OpenAI(LLM):
         cache_folder_path: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(cache_folder_path)
-        for name in kwargs:
-            if name not in _OPTIONS:
-                raise InvalidArgumentError(f"OpenAI has no option '{name}'. {nearest(name, _OPTIONS)}")
-        self.model_name = model_name
-        self.system_prompt = DEFAULT_SYSTEM_PROMPT if system_prompt is None else system_prompt or None
-        self.retry_on_fail = retry_on_fail
-        self.max_in_flight = int(kwargs.get("max_in_flight") or type(self).max_in_flight)
-        self._max_context_length: int | None = kwargs.get("max_context_length")
-        self._timeouts = Timeouts(
-            connect=float(kwargs.get("connect_timeout") or 10.0), answer=float(kwargs.get("timeout") or 600.0)
-        )
-        self._endpoint = endpoint.resolve(
+        place = endpoint.resolve(
             model_name, base_url, api_key, organization, api_version, kwargs.get("default_headers")
         )
-        self.provider = self._endpoint.provider
-        self.host = self._endpoint.host
+        prompt = DEFAULT_SYSTEM_PROMPT if system_prompt is None else system_prompt
+        super().__init__(model_name, place, prompt, retry_on_fail, cache_folder_path, kwargs)
         own = self.provider in ("openai", "azure")
         self.extra_parameters = _EXTRA if own else _EXTRA | _EXTRA_ELSEWHERE
         self.refused_parameters = {} if not own else _REFUSED_BY_REASONING if self._reasoning else _REFUSED_BY_OPENAI
 
-    # --- asking -----------------------------------------------------------------------------------------------------
-
-    async def _answer(self, request: Request) -> Generation:
-        from msgspec.structs import replace
-
-        answer = await self._live_wire.ask(request)
-        tier = (request.extra or {}).get("service_tier", "default")
-        cost = self._facts.cost(answer.usage) if tier in ("auto", "default") else None  # other tiers, other prices
-        return answer if cost is None else replace(answer, cost_usd=cost)
-
-    @cached_property
-    def _live_wire(self) -> OpenAIChat:
-        place = self._endpoint
-        return OpenAIChat(
-            place.url,
-            self.model_name,
-            place.headers,
-            key_name=place.key_name,
-            secret=place.key,
-            format=self._format,
-            timeouts=self._timeouts,
-        )
+    def _wire(self, *arguments: Any, **named: Any) -> OpenAIChat:
+        return OpenAIChat(*arguments, **named, format=self._format)
 
     @property
     def _format(self) -> ChatFormat:
@@ -142,31 +107,6 @@ class OpenAI(LLM):
             leave_out=frozenset({"temperature", "top_p"}) if self._reasoning else frozenset(),
         )
 
-    def check(self) -> None:
-        import aiohttp  # noqa: F401  (now, in the caller's thread: on the loop it would hold up the calls of others)
-
-        place = self._endpoint
-        if place.needs_key and place.key is None:
-            variable = "AZURE_OPENAI_API_KEY" if self.provider == "azure" else "OPENAI_API_KEY"
-            raise AuthenticationError(
-                f"{self.display_name} needs a key. Set the environment variable {variable}, or pass api_key=. "
-                'For a server of your own, pass base_url="http://…/v1".'
-            )
-
-    def account(self) -> Hashable:
-        return (*self._endpoint.account, self.model_name)
-
-    # --- identity and facts -----------------------------------------------------------------------------------------
-
-    def spec(self) -> dict[str, Any]:
-        return {
-            "wire": "openai-chat",
-            "endpoint": self._endpoint.identity,
-            "model": self.model_name,
-            "version": self.version,
-            "system_prompt": self.system_prompt,
-        }
-
     @property
     def _facts(self) -> ModelFacts:
         return facts_of(self.model_name) if self.provider == "openai" else UNKNOWN
@@ -174,12 +114,6 @@ class OpenAI(LLM):
     @property
     def _reasoning(self) -> bool:
         return self.provider in ("openai", "azure") and bool(facts_of(self.model_name).reasoning)
-
-    def _context_length(self) -> int | None:
-        return self._max_context_length or self._facts.context
-
-    def _get_max_output_length(self) -> int | None:
-        return self._facts.output
 
     @property
     def model_card(self) -> str | None:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from ...errors import (
-    AuthenticationError,
-    BadRequestError,
-    ContentFilterError,
-    ContextLengthError,
-    ModelError,
-    ModelNotFoundError,
-    PermanentModelError,
-    RateLimitError,
-    TransientModelError,
-)
+from ...errors import InvalidArgumentError, TransientModelError
 from ..types import Generation, Request, Usage
-from .headers import requested_pause, retry_after
-from .transport import Post, Reply, Timeouts, post
+from .base import Wire
+from .headers import requested_pause
+from .transport import Reply
 
 _encode = msgspec.json.Encoder().encode
-_SNIPPET = 300  # characters of an answer that an error quotes
+
+# What servers call the ends of an answer, where the word is not the usual one.
+_FINISH = {
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_length": "length",
+    "function_call": "tool_calls",
+}
+# Ends that are no answer: asking again may bring one.
+_BROKEN = frozenset({"error", "insufficient_system_resource"})
 
 
 class _Message(msgspec.Struct):
@@ -49,6 +50,8 @@ class _AnswerDetails(msgspec.Struct):
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompt_cache_hit_tokens: int | None = None  # where there are no details
+    cost: Any = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _AnswerDetails | None = None
 
@@ -66,52 +69,27 @@ _decode = msgspec.json.Decoder(_Completion).decode
 
 
 class ChatFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """How one service, and one model of it, wants a request written."""
+    """How one service, and one model of it, wants a request written, and what it adds to an answer."""
 
     limit_name: str = "max_tokens"  # "max_completion_tokens" for OpenAI's own service
+    seed_name: str = "seed"
+    schemas: bool = True  # whether an answer's shape may be a JSON Schema
     strict_schema: bool = False  # whether the service has strict structured outputs
     leave_out: frozenset[str] = frozenset()  # parameters that are not sent when they have their neutral value
+    says_cost: bool = False  # whether `usage.cost` is the price of the call in US dollars
 
 
-class OpenAIChat:
-    """One model behind one URL.
+class OpenAIChat(Wire):
+    """One model behind one URL of chat completions. `format`: how this service wants it; the rest is as in `Wire`."""
 
-    Args:
-        url: of the completions endpoint, whole.
-        model: name that is sent.
-        headers: with the key.
-        key_name: what an error calls the key, for example "OPENAI_API_KEY"; never its value.
-        secret: the key itself, so that no error repeats it.
-        format: how this service wants it.
-        timeouts: seconds to connect and to answer.
-        send: the transport.
-    """
+    answer_name = "a chat completion"
+    filtered = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation"})
+    out_of_credit = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+    transient = Wire.transient | {498}  # "capacity exceeded", at servers that have tiers
 
-    def __init__(
-        self,
-        url: str,
-        model: str,
-        headers: Mapping[str, str],
-        *,
-        key_name: str,
-        secret: str | None = None,
-        format: ChatFormat | None = None,
-        timeouts: Timeouts | None = None,
-        send: Post = post,
-    ) -> None:
-        self.url = url
-        self.model = model
-        self.key_name = key_name
+    def __init__(self, *arguments: Any, format: ChatFormat | None = None, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self.format = format or ChatFormat()
-        self.timeouts = timeouts or Timeouts()
-        self._headers = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
-        self._secret = secret
-        self._send = send
-
-    async def ask(self, request: Request) -> Generation:
-        """One request, one answer, or one error of `datadreamer.errors`."""
-        reply = await self._send(self.url, self._headers, self.encode(request), self.timeouts)
-        return self.decode(reply)
 
     # --- request to JSON --------------------------------------------------------------------------------------------
 
@@ -129,7 +107,7 @@ class OpenAIChat:
             ("stop", request.stop),
             ("repetition_penalty", request.repetition_penalty),
             ("logit_bias", request.logit_bias),
-            ("seed", request.seed),
+            (format.seed_name, request.seed),
             ("tools", request.tools),
         ):
             if value is not None and name not in format.leave_out:
@@ -146,6 +124,11 @@ class OpenAIChat:
     def _response_format(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         if wanted["type"] != "json_schema":
             return dict(wanted)
+        if not self.format.schemas:
+            raise InvalidArgumentError(
+                f"The service of '{self.model}' takes no JSON Schema for answers (response_format). "
+                'Use response_format={"type": "json_object"}, and describe the shape in the prompt.'
+            )
         schema: dict[str, Any] = {"name": wanted["name"], "schema": wanted["schema"]}
         if self.format.strict_schema and _closed(wanted["schema"]):
             schema["strict"] = True
@@ -155,25 +138,19 @@ class OpenAIChat:
 
     def decode(self, reply: Reply) -> Generation:
         """The answer in `reply`; raises what its status, or what is wrong with it, means."""
-        if reply.status != 200:
-            raise self.error(reply)
-        try:
-            completion = _decode(reply.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            kind = reply.headers.get("Content-Type", "no content type")
-            raise TransientModelError(
-                f"{self.url} answered 200, but not with a chat completion ({kind}): {error}. "
-                f"It begins with: {self._quote(reply.body)!r}"
-            ) from error
+        completion = self.read(reply, _decode)
         if completion.error is not None:  # some gateways say 200 and mean 429
             raise self.error(Reply(_code(completion.error) or 502, reply.headers, reply.body))
         if not completion.choices:
-            raise TransientModelError(f"{self.url} answered without any choice: {self._quote(reply.body)!r}")
-        return self._generation(completion, completion.choices[0], reply)
+            raise TransientModelError(f"{self.url} answered without any choice: {self.quote(reply.body)!r}")
+        choice = completion.choices[0]
+        if choice.finish_reason in _BROKEN:
+            raise TransientModelError(f"{self.url} broke off its answer ({choice.finish_reason}).")
+        return self._generation(completion, choice, reply)
 
     def _generation(self, completion: _Completion, choice: _Choice, reply: Reply) -> Generation:
         message = choice.message
-        finish = choice.finish_reason
+        finish = _FINISH.get(choice.finish_reason or "", choice.finish_reason)
         text = _content(message.content)
         if message.refusal and not text:
             text, finish = message.refusal, "refusal"
@@ -185,6 +162,7 @@ class OpenAIChat:
             response_id=completion.id,
             request_id=reply.headers.get("x-request-id"),
             system_fingerprint=completion.system_fingerprint,
+            cost_usd=_cost(completion.usage) if self.format.says_cost else None,
             response=reply.body,
             tool_calls=tuple(message.tool_calls) if message.tool_calls else None,
             wait=requested_pause(reply.headers),
@@ -192,60 +170,11 @@ class OpenAIChat:
 
     # --- status to error --------------------------------------------------------------------------------------------
 
-    def error(self, reply: Reply) -> ModelError:
-        """What a status other than 200 means."""
-        status, code, said = reply.status, *self._said(reply)
-        where = f"{self.url} answered {status}: {said}"
-        if status in (401, 403):
-            return AuthenticationError(f"{where}. The key that was used: {self.key_name}.")
-        if status == 404:
-            return ModelNotFoundError(
-                f"{where}. Model asked for: '{self.model}'. Check its name, and that base_url has the path of the API "
-                "(often ending in /v1)."
-            )
-        if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
-            return PermanentModelError(f"{where}. The account of this key is out of credit: {self.key_name}.")
-        if status == 429:
-            return RateLimitError(where, retry_after(reply.headers))
-        if status in (408, 409, 425) or status >= 500:
-            error = TransientModelError(where)
-            error.retry_after = retry_after(reply.headers)  # type: ignore[attr-defined]
-            return error
-        if 300 <= status < 400:
-            target = reply.headers.get("Location", "nowhere")
-            return PermanentModelError(f"{self.url} redirects to {target}. Use that address as base_url.")
-        if code in _FILTERED:
-            return ContentFilterError(where)
-        if code == "context_length_exceeded" or _TOO_LONG.search(said):
-            return ContextLengthError(where)
-        return BadRequestError(where)
-
-    def _said(self, reply: Reply) -> tuple[str | None, str]:
-        """The error code and the message in the body of an error."""
-        try:
-            body = msgspec.json.decode(reply.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None, self._quote(reply.body) or "nothing"
-        inner = body.get("error", body) if isinstance(body, dict) else body
-        if not isinstance(inner, dict):
-            return None, self._quote(str(inner).encode())
-        message = inner.get("message") or inner.get("detail") or reply.body.decode("utf-8", "replace")
-        code = inner.get("code") or inner.get("type")
-        return (str(code) if code else None), self._quote(str(message).encode()).rstrip(".")
-
-    def _quote(self, body: bytes) -> str:
-        text = body[: 4 * _SNIPPET].decode("utf-8", "replace").strip()
-        if self._secret:
-            text = text.replace(self._secret, "***")
-        return text[:_SNIPPET]
-
-
-_FILTERED = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
-_TOO_LONG = re.compile(
-    r"maximum context length|context (length|window|size)|max(imum)?_?(model|seq\w*)_len|prompt is too long"
-    r"|too many tokens",
-    re.IGNORECASE,
-)
+    def code(self, error: dict[str, Any]) -> Any:
+        details = error.get("metadata")
+        if isinstance(details, dict) and "flagged_input" in details:
+            return "moderation"
+        return super().code(error)
 
 
 def _content(content: Any) -> str:
@@ -263,9 +192,14 @@ def _usage(usage: _Usage | None) -> Usage:
     return Usage(
         input_tokens=usage.prompt_tokens or 0,
         output_tokens=usage.completion_tokens or 0,
-        cached_tokens=(prompt.cached_tokens or 0) if prompt else 0,
+        cached_tokens=(prompt.cached_tokens if prompt else usage.prompt_cache_hit_tokens) or 0,
         reasoning_tokens=(answer.reasoning_tokens or 0) if answer else 0,
     )
+
+
+def _cost(usage: _Usage | None) -> float | None:
+    cost = usage.cost if usage else None
+    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
 
 
 def _code(error: Any) -> int | None:
