@@ -80,7 +80,7 @@ def test_a_record_of_wrong_types_is_refused_and_its_neighbours_are_written(ledge
 def test_a_file_that_is_not_a_ledger_is_named_with_a_cure(tmp_path, readonly):
     path = tmp_path / "l.sqlite"
     path.write_bytes(b"these are not the pages of a database\n" * 1000)
-    with pytest.raises(DamagedFileError, match=r"l\.sqlite is damaged .*not a database.*recover\("):
+    with pytest.raises(DamagedFileError, match=r"l\.sqlite is damaged .*not a database.*datadreamer rescue "):
         Ledger.open(path, readonly)
     other = tmp_path / "other.sqlite"
     connection = sqlite3.connect(other)
@@ -140,7 +140,7 @@ def test_a_damaged_page_is_told_by_the_look_up_that_meets_it_and_by_a_check(tmp_
             ledger.put_call(key(number), call(number, response=os.urandom(1000)))
     damage(path, pages=range(20, 30))
     with Ledger.open(path) as ledger:
-        with pytest.raises(DamagedFileError, match=r"Save what can still be read with: .*recover\("):
+        with pytest.raises(DamagedFileError, match=r"Save what can still be read with: datadreamer rescue "):
             ledger.get_calls([key(number) for number in range(500)])
         with pytest.raises(DamagedFileError, match="is damaged"):
             ledger.check()

@@ -19,6 +19,9 @@ COMMANDS = {
     "show": "rows of a finished step, or its card",
     "losses": "rows that went in and did not come out, and why",
     "why": "why a step ran the last time: what had changed",
+    "verify": "whether every file is still as it was written",
+    "rescue": "save what can be read of a damaged ledger",
+    "gc": "what replaced and left-over results take, and free it",
 }
 
 FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141

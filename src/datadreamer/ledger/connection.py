@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -119,8 +120,7 @@ def plain(error: BaseException, path: str, waiting: int = 0) -> DataDreamerError
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedFileError(
-            f"The ledger {path} is damaged ({error}).{held} Save what can still be read with: "
-            f"python -c 'from datadreamer.ledger import recover; print(recover({str(path)!r}))'. "
+            f"The ledger {path} is damaged ({error}).{held} Save what can still be read with: {rescue_command(path)}. "
             "The damaged file is kept beside the new one."
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -134,6 +134,12 @@ def plain(error: BaseException, path: str, waiting: int = 0) -> DataDreamerError
             "system, the connection; a local folder is safer."
         )
     return DataDreamerError(f"The ledger {path} could not be used ({type(error).__name__}: {error}).{held}")
+
+
+def rescue_command(path: str) -> str:
+    """What to type to mend a ledger."""
+    place = Path(path)
+    return f"datadreamer rescue {shlex.quote(str(place.parent if place.name == 'ledger.sqlite' else place))}"
 
 
 def _free(path: str) -> str:

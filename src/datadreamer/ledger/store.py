@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DamagedFileError, InvalidArgumentError, InvalidTypeError, SessionError
 from . import rows
-from .connection import MEMORY, open_readable, open_writable, plain
+from .connection import MEMORY, open_readable, open_writable, plain, rescue_command
 from .records import CallRecord, Loss, StepEvent, StepTotals
 from .redact import Redactor
 from .writer import Put, Writer
@@ -254,7 +254,7 @@ class Ledger:
         if problems != ["ok"]:
             raise DamagedFileError(
                 f"The ledger {self.path} is damaged: {'; '.join(problems)}. Close it and save what can still be read "
-                f"with datadreamer.ledger.recover({self.path!r})."
+                f"with: {rescue_command(self.path)}"
             )
 
     def close(self) -> None:
