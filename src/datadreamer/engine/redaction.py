@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from ..datasets.arrays import array as array_of
 from ..ledger import atomic_write
 from .session_facts import redactor
 
@@ -59,7 +60,7 @@ class CleanRows:
         cells = piece.to_pylist()
         clean = [self._cell(cell) for cell in cells]
         self.found[name] += sum(old != new for old, new in zip(cells, clean, strict=True))
-        return pa.array(clean, type=piece.type)
+        return array_of(clean, piece.type)
 
     def _cell(self, value: Any) -> Any:
         # Not `Redactor.json`, which also goes by the names of fields: a column of made-up passwords is data.
@@ -114,5 +115,5 @@ def _joined(array: pa.Array) -> list[bytes]:
     if not _is_text(kind) or not len(array):
         return []
     raw = array.cast(pa.large_binary()).drop_null()
-    whole = pa.ListArray.from_arrays(pa.array([0, len(raw)], pa.int32()), raw)
+    whole = pa.ListArray.from_arrays(array_of([0, len(raw)], pa.int64()).cast(pa.int32()), raw)
     return [pc.binary_join(whole, pa.scalar(b"\n", pa.large_binary()))[0].as_py()] if len(raw) else []
