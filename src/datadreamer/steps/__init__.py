@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from .rows import LazyRows as LazyRows
     from .sources.csv_source import CSVDataSource as CSVDataSource
     from .sources.data_source import DataSource as DataSource
+    from .sources.hf_dataset_source import HFDatasetDataSource as HFDatasetDataSource
+    from .sources.hf_hub_source import HFHubDataSource as HFHubDataSource
     from .sources.json_source import JSONDataSource as JSONDataSource
+    from .sources.parquet_source import ParquetDataSource as ParquetDataSource
     from .sources.text_source import TextDataSource as TextDataSource
     from .step import Step as Step
     from .step import SuperStep as SuperStep
@@ -54,6 +57,9 @@ __getattr__, __dir__, __all__ = exports(
         "JSONDataSource": "sources.json_source",
         "CSVDataSource": "sources.csv_source",
         "TextDataSource": "sources.text_source",
+        "ParquetDataSource": "sources.parquet_source",
+        "HFDatasetDataSource": "sources.hf_dataset_source",
+        "HFHubDataSource": "sources.hf_hub_source",
         "Prompt": "prompting.prompt",
         "ProcessWithPrompt": "prompting.process_with_prompt",
         "DataFromPrompt": "prompting.data_from_prompt",
