@@ -116,4 +116,5 @@ def _joined(array: pa.Array) -> list[bytes]:
         return []
     raw = array.cast(pa.large_binary()).drop_null()
     whole = pa.ListArray.from_arrays(array_of([0, len(raw)], pa.int64()).cast(pa.int32()), raw)
-    return [pc.binary_join(whole, pa.scalar(b"\n", pa.large_binary()))[0].as_py()] if len(raw) else []
+    line_break = array_of([b"\n"], pa.binary()).cast(pa.large_binary())[0]
+    return [pc.binary_join(whole, line_break)[0].as_py()] if len(raw) else []
