@@ -9,6 +9,20 @@ if TYPE_CHECKING:
     from .hf_transformers import HFTransformers as HFTransformers
     from .llm import LLM as LLM
     from .openai import OpenAI as OpenAI
+    from .providers.anthropic import Anthropic as Anthropic
+    from .providers.cohere import Cohere as Cohere
+    from .providers.deepseek import DeepSeek as DeepSeek
+    from .providers.fireworks import Fireworks as Fireworks
+    from .providers.gone import AI21 as AI21
+    from .providers.gone import CTransformers as CTransformers
+    from .providers.gone import OpenAIAssistant as OpenAIAssistant
+    from .providers.gone import Petals as Petals
+    from .providers.google_ai_studio import GoogleAIStudio as GoogleAIStudio
+    from .providers.groq import Groq as Groq
+    from .providers.hf_api_endpoint import HFAPIEndpoint as HFAPIEndpoint
+    from .providers.mistral_ai import MistralAI as MistralAI
+    from .providers.openrouter import OpenRouter as OpenRouter
+    from .providers.together import Together as Together
     from .types import Chat as Chat
     from .types import Failure as Failure
     from .types import Generation as Generation
@@ -22,6 +36,20 @@ __getattr__, __dir__, __all__ = exports(
         "OpenAI": "openai",
         "HFTransformers": "hf_transformers",
         "FakeLLM": "fake",
+        "Anthropic": "providers.anthropic",
+        "Cohere": "providers.cohere",
+        "DeepSeek": "providers.deepseek",
+        "Fireworks": "providers.fireworks",
+        "GoogleAIStudio": "providers.google_ai_studio",
+        "Groq": "providers.groq",
+        "HFAPIEndpoint": "providers.hf_api_endpoint",
+        "MistralAI": "providers.mistral_ai",
+        "OpenRouter": "providers.openrouter",
+        "Together": "providers.together",
+        "AI21": "providers.gone",
+        "CTransformers": "providers.gone",
+        "OpenAIAssistant": "providers.gone",
+        "Petals": "providers.gone",
         "Chat": "types",
         "Request": "types",
         "Generation": "types",
