@@ -9,13 +9,14 @@ from .. import _context
 from ..errors import InvalidArgumentError
 from . import formatting, params
 from .engine.retry import RetryPolicy
+from .own_models import MadeWith, arguments_of, code_of, is_ours
 from .types import Failure, Generation, Prompt, Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class LLM:
+class LLM(MadeWith):
     """A language model.
 
     A backend is a subclass with exactly one of
@@ -183,15 +184,16 @@ class LLM:
         """What counts when answers are compared or remembered: plain data without secrets, folders and time-outs."""
         kind = type(self)
         spec = {"kind": kind.__qualname__, "version": self.version, "system_prompt": self.system_prompt}
-        if kind.__module__.startswith("datadreamer."):
+        if is_ours(kind):
             return {**spec, "kind": f"{kind.__module__}.{kind.__qualname__}"}
-        from ..identity import digest
-
-        return {**spec, "code": digest(kind, "code")}  # a model of the user's own is what its code says
+        # a model of the user's own is what its code says, and what it was made with where it does not say that itself
+        own = arguments_of(self) if kind.spec is LLM.spec else {}
+        return {**spec, **code_of(kind), **own}
 
     def request_spec(self) -> dict[str, Any]:
         """The part of `spec()` that enters request keys: the system prompt is in the request itself."""
-        return {name: value for name, value in self.spec().items() if name != "system_prompt"}
+        spec = {name: value for name, value in self.spec().items() if name != "system_prompt"}
+        return {**code_of(type(self)), **spec}
 
     def __datadreamer_fingerprint__(self) -> dict[str, Any]:
         return self.spec()

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from .. import _context
 from ..errors import InvalidArgumentError, InvalidTypeError, nearest
+from ..llms.own_models import MadeWith, arguments_of, code_of, is_ours
 
 
-class TaskModel:
+class TaskModel(MadeWith):
     """A model that turns a text into a JSON-able result.
 
     A backend is a subclass with `_answer_texts`, `spec`, `count_tokens` and `model_max_length`. Looking up and
@@ -52,8 +53,12 @@ class TaskModel:
 
     def spec(self) -> dict[str, Any]:
         """What counts when results are compared or remembered: plain data without folders and devices."""
-        kind = f"{type(self).__module__}.{type(self).__qualname__}"
-        return {"kind": kind, "version": self.version}
+        kind = type(self)
+        spec = {"kind": kind.__qualname__, "version": self.version}
+        if is_ours(kind):
+            return {**spec, "kind": f"{kind.__module__}.{kind.__qualname__}"}
+        own = arguments_of(self) if kind.spec is TaskModel.spec else {}
+        return {**spec, **code_of(kind), **own}
 
     def __datadreamer_fingerprint__(self) -> dict[str, Any]:
         return self.spec()
