@@ -19,7 +19,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     context: int | None = None  # tokens of prompt and answer together
     output: int | None = None  # most tokens of an answer
     input_price: float | None = None  # US dollars per million tokens
-    cached_price: float | None = None
+    cached_price: float | None = None  # of a prompt token that came from the service's cache
     output_price: float | None = None
     reasoning: bool | None = None
 
@@ -27,7 +27,9 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
         """US dollars that a call cost; None when a price is not known."""
         if self.input_price is None or self.output_price is None:
             return None
-        cached_price = self.input_price if self.cached_price is None else self.cached_price
+        if usage.cached_tokens and self.cached_price is None:
+            return None
+        cached_price = self.cached_price or 0.0
         fresh = usage.input_tokens - usage.cached_tokens
         total = fresh * self.input_price + usage.cached_tokens * cached_price + usage.output_tokens * self.output_price
         return total / 1_000_000
