@@ -20,6 +20,13 @@ def session(tmp_path: Path) -> Iterator[DataDreamer]:
 
 
 @pytest.fixture
+def memory() -> Iterator[DataDreamer]:
+    """A running session that keeps nothing: quicker, where files do not matter."""
+    with DataDreamer(":memory:", verbose=False) as running:
+        yield running
+
+
+@pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Any]:
     """Run a workflow in one session of the test's folder, as often as wanted: `run(workflow)`."""
 

@@ -107,7 +107,7 @@ ONE = [(0,), (1,), (2,)]
         lambda: LazyRowBatches((lambda: iter([[0], [1, 2]]),), save=True),
     ],
 )  # fmt: skip
-def test_shapes_of_one_column(session: DataDreamer, make: Callable[[], Any]) -> None:
+def test_shapes_of_one_column(memory: DataDreamer, make: Callable[[], Any]) -> None:
     assert rows(make) == ONE
     assert rows(make, outputs={"a": "renamed"}) == ONE
 
@@ -144,7 +144,7 @@ TWO = [(0, "x"), (1, "y"), (2, "z")]
         lambda: LazyRowBatches([lambda: iter([[0], [1, 2]]), lambda: iter([["x"], ["y", "z"]])], save=True),
     ],
 )  # fmt: skip
-def test_shapes_of_two_columns(session: DataDreamer, make: Callable[[], Any]) -> None:
+def test_shapes_of_two_columns(memory: DataDreamer, make: Callable[[], Any]) -> None:
     assert rows(make, ("a", "b")) == TWO
     assert rows(make, ("a", "b"), outputs={"a": "b", "b": "a"}) == TWO
 
@@ -175,24 +175,24 @@ def test_shapes_of_two_columns(session: DataDreamer, make: Callable[[], Any]) ->
         (lambda: np.ones((2, 2)), [([1.0, 1.0],), ([1.0, 1.0],)]),
     ],
 )
-def test_scalars_empty_results_and_nulls(session: DataDreamer, make: Callable[[], Any], found: list[Any]) -> None:
+def test_scalars_empty_results_and_nulls(memory: DataDreamer, make: Callable[[], Any], found: list[Any]) -> None:
     assert rows(make) == found
 
 
-def test_a_row_of_two_scalars(session: DataDreamer) -> None:
+def test_a_row_of_two_scalars(memory: DataDreamer) -> None:
     assert rows(lambda: (1, "x"), ("a", "b")) == [(1, "x")]
     assert rows(lambda: {"a": 1, "b": "x"}, ("a", "b")) == [(1, "x")]
     assert rows(lambda: [[1, 2], [3, 4]], ("a", "b")) == [(1, 2), (3, 4)]  # a square list of lists is rows
 
 
-def test_no_rows_have_the_declared_columns(session: DataDreamer) -> None:
+def test_no_rows_have_the_declared_columns(memory: DataDreamer) -> None:
     step = gives(lambda: None, ("a", "b"), outputs={"a": "c"})
     assert step.output.column_names == ["c", "b"] and step.output.num_rows == 0
     assert list(step.output["c"]) == []
     assert step.take(1).output.column_names == ["c", "b"]
 
 
-def test_results_of_other_steps_are_returned_as_they_are(session: DataDreamer) -> None:
+def test_results_of_other_steps_are_returned_as_they_are(memory: DataDreamer) -> None:
     source = DataSource("Source", {"a": [0, 1, 2], "b": ["x", "y", "z"]})
 
     class Passes(Step):
@@ -248,13 +248,13 @@ def test_results_of_other_steps_are_returned_as_they_are(session: DataDreamer) -
     ],
 )  # fmt: skip
 def test_shapes_that_are_no_rows_are_refused(
-    session: DataDreamer, make: Callable[[], Any], columns: tuple[str, ...], message: str
+    memory: DataDreamer, make: Callable[[], Any], columns: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(StepOutputError, match=rf"^Step 'Gives \d+' .*{message}"):
         gives(make, columns)
 
 
-def test_a_type_that_changes_is_refused_with_row_and_column(session: DataDreamer) -> None:
+def test_a_type_that_changes_is_refused_with_row_and_column(memory: DataDreamer) -> None:
     with pytest.raises(StepOutputTypeError, match=r"Row 2 of step 'Gives \d+': column 'a' holds int .*'n/a'"):
         gives(lambda: [1, None, "n/a"])
     with pytest.raises(StepOutputTypeError, match=r"Row 3000 of step .*column 'b'.*run\(\) returned"):
@@ -263,7 +263,7 @@ def test_a_type_that_changes_is_refused_with_row_and_column(session: DataDreamer
         gives(lambda: {"a": [1, "x"]})
 
 
-def test_a_declared_type_is_checked_in_every_row(session: DataDreamer) -> None:
+def test_a_declared_type_is_checked_in_every_row(memory: DataDreamer) -> None:
     class Score(Step):
         text: Column[str]
         score: float = output()
@@ -281,7 +281,7 @@ def test_a_declared_type_is_checked_in_every_row(session: DataDreamer) -> None:
         score("f", "n/a")
 
 
-def test_lists_dicts_bytes_and_dates_come_back_as_they_went(session: DataDreamer) -> None:
+def test_lists_dicts_bytes_and_dates_come_back_as_they_went(memory: DataDreamer) -> None:
     from datetime import UTC, date, datetime
 
     cells = {
@@ -348,7 +348,7 @@ def several(n: int) -> Iterator[dict[str, int]]:
         (lambda n: [(n, "x"), (n, "y")], ("a", "b"), [(n, x) for n in range(3) for x in "xy"]),
     ],
 )  # fmt: skip
-def test_shapes_of_process(session: DataDreamer, make: Any, columns: tuple[str, ...], found: list[Any]) -> None:
+def test_shapes_of_process(memory: DataDreamer, make: Any, columns: tuple[str, ...], found: list[Any]) -> None:
     assert per_row(make, columns) == found
 
 
@@ -368,13 +368,13 @@ class ListCells(Step):
         return [n] * n
 
 
-def test_a_list_is_rows_or_a_cell_as_the_column_is_declared(session: DataDreamer) -> None:
+def test_a_list_is_rows_or_a_cell_as_the_column_is_declared(memory: DataDreamer) -> None:
     numbers = DataSource("N", {"n": [0, 1, 2]})["n"]
     assert list(ManyRows("A", n=numbers)["a"]) == [1, 2, 2]
     assert list(ListCells("B", n=numbers)["a"]) == [[], [1], [2, 2]]
 
 
-def test_a_row_of_the_wrong_shape_stops_the_step(session: DataDreamer) -> None:
+def test_a_row_of_the_wrong_shape_stops_the_step(memory: DataDreamer) -> None:
     with pytest.raises(StepOutputError, match="gave a column 'b' that it does not declare"):
         per_row(lambda n: {"b": n})
     with pytest.raises(StepOutputError, match="a row has 2 values, but 1 are declared"):
@@ -425,7 +425,7 @@ def test_lazy_rows_are_made_when_they_are_read_and_not_stored(run: Callable[...,
     assert list((tmp_path / "output" / "_work").iterdir()) == []
 
 
-def test_lazy_rows_are_renamed_and_checked_as_they_are_read(session: DataDreamer) -> None:
+def test_lazy_rows_are_renamed_and_checked_as_they_are_read(memory: DataDreamer) -> None:
     step = gives(lambda: LazyRows(lambda: iter([(1, 2)])), ("a", "b"), outputs={"a": "c"})
     assert [dict(row) for row in step.output] == [{"c": 1, "b": 2}]
     wrong = gives(lambda: LazyRows(lambda: iter([{"x": 2}])), ("a", "b"))
@@ -468,7 +468,7 @@ def test_saved_lazy_rows_are_made_once(run: Callable[..., Any], tmp_path: Path) 
     assert made.calls == 1
 
 
-def test_a_generator_cannot_be_lazy_rows(session: DataDreamer) -> None:
+def test_a_generator_cannot_be_lazy_rows(memory: DataDreamer) -> None:
     for wrong in (count(3), {"a": count(3)}, [count(3)]):
         with pytest.raises(InvalidTypeError, match="takes a generator function"):
             LazyRows(wrong)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from datadreamer import DataDreamer
 from datadreamer.cards import read_step
 from datadreamer.errors import StepError
 from datadreamer.llms import FakeLLM
@@ -217,10 +216,13 @@ def test_a_process_that_makes_steps_is_refused_by_name(run: Run) -> None:
         run(lambda: Rowwise("R", n=DataSource("N", {"n": [1]})["n"]))
 
 
-def test_names_of_children_start_anew_in_every_session(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="datadreamer"), DataDreamer(tmp_path / "o", log_level=logging.INFO):
-        a, b = quadruple("A"), quadruple("B")
+def test_children_of_two_parents_do_not_get_in_each_others_way(run: Run, tmp_path: Path) -> None:
+    def workflow() -> Any:
+        return [Quadruple(name, n=DataSource(f"Of {name}", {"n": [n]})["n"]) for name, n in (("A", 1), ("B", 2))]
+
+    a, b = run(workflow)
     assert [a.name, b.name] == ["A", "B"]
-    assert (
-        "'A / Double #2' finished" in caplog.text and "'B / Double #2' finished" in caplog.text
-    ) or "found" in caplog.text
+    for parent in "AB":
+        record = read_step(tmp_path / "output" / parent.lower() / "double-2" / "step.json")
+        assert record.name == f"{parent} / Double #2"
+    assert list(a.output["four"]) == [4] and list(b.output["four"]) == [8]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Factory = Callable[[], Iterator[dict[str, Any]]]
+Names = Sequence[str] | Callable[[], Sequence[str]] | None
 
 
 class _Lazy:
@@ -26,7 +27,7 @@ class _Lazy:
         pickled: bool = False,
         total_num_rows: int | None = None,
         *,
-        column_names: Sequence[str] | None = None,
+        column_names: Names = None,
     ) -> None:
         refuse_pickled(pickled)
         self._step, self._num_rows = step, total_num_rows
@@ -37,7 +38,8 @@ class _Lazy:
                 f"{type(dataset).__name__}."
             )
         self._factory: Factory = dataset if self._hf is None else lambda: iter(dataset)
-        self._names = list(column_names) if column_names is not None else None
+        self._name_columns = column_names if callable(column_names) else self._see_names
+        self._names = list(column_names) if column_names is not None and not callable(column_names) else None
 
     @property
     def step(self) -> Any:
@@ -57,9 +59,16 @@ class _Lazy:
     def column_names(self) -> list[str]:
         """Names of the columns; if nobody said them, the first row is made to see."""
         if self._names is None:
-            known = getattr(self._hf, "column_names", None)
-            self._names = list(known) if known else list(next(iter(self._factory()), {}))
+            self._names = list(self._name_columns())
         return list(self._names)
+
+    def _see_names(self) -> Sequence[str]:
+        return getattr(self._hf, "column_names", None) or list(next(iter(self._factory()), {}))
+
+    @property
+    def known_column_names(self) -> list[str] | None:
+        """Names of the columns as far as they are known without making a row."""
+        return None if self._names is None else list(self._names)
 
     @property
     def num_columns(self) -> int:
@@ -110,7 +119,8 @@ class OutputIterableDataset(_Lazy):
         dataset: a Hugging Face `IterableDataset`, or a function that returns a fresh iterator of rows (dicts).
         pickled: must be False; nothing is pickled.
         total_num_rows: number of rows if it is known.
-        column_names: names of the columns; without them the first row is made when they are asked for.
+        column_names: names of the columns, or a function that gives them when they are asked for; without them the
+            first row is made to see.
 
     Raises:
         ValueError: `dataset` is something else.
@@ -148,7 +158,7 @@ class OutputIterableDatasetColumn(_Lazy):
         pickled: bool = False,
         total_num_rows: int | None = None,
         *,
-        column_names: Sequence[str] | None = None,
+        column_names: Names = None,
     ) -> None:
         super().__init__(step, dataset, pickled, total_num_rows, column_names=column_names)
         names = self.column_names

@@ -68,8 +68,16 @@ class Rows:
         for number, row in enumerate(rows):
             if len(row) != len(growing.types) or any(name not in row for name in growing.types):
                 raise growing.wrong_names(row, number)
-        arrays = {name: growing.convert(name, [row[name] for row in rows], 0) for name in growing.names}
-        return cls.from_table(pa.table(arrays))
+        return cls.from_columns({name: [row[name] for row in rows] for name in growing.names})
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> Rows:
+        """Rows from equally long lists of Python values."""
+        from .growing import GrowingSchema
+
+        growing = GrowingSchema("", None, "the list")
+        growing.name_columns(columns, 0)
+        return cls.from_table(pa.table({name: growing.convert(name, cells, 0) for name, cells in columns.items()}))
 
     @classmethod
     def _of(cls, source: Source, info: DatasetInfo | None = None, folder: Path | None = None) -> Rows:

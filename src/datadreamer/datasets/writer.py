@@ -135,6 +135,7 @@ class DatasetWriter:
         columns: Mapping[str, Any] | pa.RecordBatch | pa.Table,
         parents: Any = None,
         calls: Sequence[Sequence[bytes]] | None = None,
+        metadata: Mapping[bytes, bytes] | None = None,
     ) -> None:
         """Many rows by column: a dict of equally long lists or arrays, or Arrow data, which is not touched by Python.
 
@@ -142,6 +143,7 @@ class DatasetWriter:
             columns: the rows.
             parents: one int, or one sequence of ints, for each row; a NumPy or Arrow integer array is quickest.
             calls: the request keys of each row.
+            metadata: schema metadata (features such as class labels) of columns in a dict; the first rows' counts.
         """
         self._drain()
         if isinstance(columns, (pa.RecordBatch, pa.Table)):
@@ -152,6 +154,8 @@ class DatasetWriter:
         else:
             rows = self._common_length(columns)
             self._check_names(list(columns))
+            if metadata and self._growing.metadata is None and not self.rows:
+                self._growing.metadata = dict(metadata)
         if not rows:
             self._adopt_empty(columns)
             return

@@ -15,7 +15,7 @@ from .. import __version__, cards
 from ..cards import StepRecord, TrainerRecord  # the rest loads when something is written
 from ..errors import DataDreamerError
 from ..steps.fingerprint import fingerprints
-from .record import output_columns, step_record
+from .record import known_columns, output_columns, step_record
 from .session_facts import git_state, redactor
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Book:
     def _view_record(self, step: Step) -> StepRecord:
         dataset = step.output
         rows = dataset.num_rows
-        outputs = output_columns(step, dataset.column_names, getattr(dataset, "schema", None), {})
+        outputs = output_columns(step, known_columns(dataset), getattr(dataset, "schema", None), {})
         record = step_record(
             step, "", fingerprints(step), {"rows": rows} if rows is not None else {}, outputs, None, None, time.time()
         )

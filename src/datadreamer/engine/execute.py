@@ -132,7 +132,7 @@ def _take(
         tally.written += 1
         tally.consumed += 0 if row_wise else 1
     elif isinstance(piece, Chunk):
-        writer.append_columns(piece.columns, parents=piece.parents)
+        writer.append_columns(piece.columns, parents=piece.parents, metadata=piece.metadata)
         tally.written = writer.rows
         tally.consumed += piece.consumed
         tally.filtered += piece.filtered

@@ -97,7 +97,7 @@ def output_columns(step: Step, names: list[str], schema: Any, digests: dict[str,
         schema: their Arrow types; None for rows that are made when they are read.
         digests: content digest by column name, where it is known.
     """
-    declared = {new: old for old, new in step.output_name_mapping.items()}
+    declared = {} if step.any_columns else {new: old for old, new in step.output_name_mapping.items()}
     made = []
     for name in names:
         was = declared.get(name, name)
@@ -131,10 +131,17 @@ def _plain(value: Any) -> Any:
     return name if isinstance(name, str) else type(value).__name__
 
 
+def known_columns(dataset: Any) -> list[str]:
+    """Names of a result's columns, as far as they are known without computing a lazy row."""
+    if hasattr(dataset, "known_column_names"):
+        return dataset.known_column_names or []
+    return list(dataset.column_names)
+
+
 def input_use(name: str, value: Any) -> InputUse:
     """Which column of which step an input is."""
     step = getattr(value, "step", None)
-    names = list(value.column_names)
+    names = known_columns(value)
     return InputUse(
         name=name,
         step=getattr(step, "name", None),

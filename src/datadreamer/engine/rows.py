@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import replace
 from typing import Any
 
 from ..datasets import OutputDataset, OutputDatasetColumn, OutputIterableDataset, Rows, zip_rows
@@ -202,7 +203,7 @@ class Reader:
                 return
         for item in value:
             if isinstance(item, Chunk):
-                yield Chunk(self._renamed_chunk(item.columns), item.parents, item.consumed, item.filtered)
+                yield replace(item, columns=self._renamed_chunk(item.columns))
             elif isinstance(item, Loss | Filtered):
                 yield item
             elif isinstance(item, dict):

@@ -130,7 +130,6 @@ class Workspace:
     def give(self, step: Step, dataset: Any) -> None:
         """A result that is not stored: a selection of existing rows, or rows that are made anew when they are read."""
         step._result, step._progress = Result(lambda: dataset), 1.0
-        _take_column_names(step, dataset.column_names)
         self.book.add_view(step)
         logger.debug("Step '%s' stores no rows of its own.", step.name)
 
@@ -162,7 +161,6 @@ class Workspace:
         info = _info(record)
         step._result, step._progress = Result(lambda: _open(step, folder, info, self.ledger)), 1.0
         step._data_card = {key: list(values) for key, values in record.data_card.items()}
-        _take_column_names(step, [column.name for column in record.outputs])
 
     def place(self, owner: Any, folder: Path) -> None:
         """Remember where the files of a step or trainer are."""
@@ -242,8 +240,3 @@ def _memo(ledger: Any) -> Callable[[str, str, Callable[[], str]], str]:
         return known
 
     return memo
-
-
-def _take_column_names(step: Step, names: list[str]) -> None:
-    if step.any_columns:
-        step.output_name_mapping = {name: name for name in names}

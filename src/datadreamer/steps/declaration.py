@@ -149,7 +149,7 @@ def _checked_input(who: str, item: Field, value: Any) -> Any:
 
 def _kind(value: Any) -> str | None:
     """`"column"` or `"rows"` for what steps give, None for anything else."""
-    if not hasattr(value, "column_names"):
+    if not hasattr(type(value), "column_names"):  # of the type: for lazy rows, the value would make a row to see
         return None
     from ..datasets import OutputDataset, OutputDatasetColumn, OutputIterableDataset, OutputIterableDatasetColumn
 

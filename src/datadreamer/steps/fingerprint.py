@@ -58,7 +58,7 @@ def _compute(step: Step) -> Fingerprints:
         "settings": settings,
         "models": models,
         "inputs": {name: content_of(value) for name, value in step._inputs.items()},
-        "outputs": step.output_name_mapping,
+        "outputs": {} if step.any_columns else step.output_name_mapping,  # else they follow from what is counted
     }
     asked = {**counted, "inputs": {name: origin_of(value) for name, value in step._inputs.items()}}
     try:
@@ -76,7 +76,7 @@ def content_of(value: Any) -> dict[str, Any]:
     digest = getattr(value, "digest", None)
     if digest is not None:
         return {"digest": digest}
-    return {"lazy": fingerprints(value.step).key, "columns": list(value.column_names)}
+    return {"lazy": fingerprints(value.step).key, "columns": _columns(value)}
 
 
 def origin_of(value: Any) -> dict[str, Any]:
@@ -84,4 +84,11 @@ def origin_of(value: Any) -> dict[str, Any]:
     step = getattr(value, "step", None)
     if step is None:
         return {"digest": getattr(value, "digest", None)}
-    return {"step": fingerprints(step).workflow, "columns": list(value.column_names)}
+    return {"step": fingerprints(step).workflow, "columns": _columns(value)}
+
+
+def _columns(value: Any) -> list[str] | None:
+    """Which columns are read; None for all of a lazy result, whose names may not be known before a row is made."""
+    if hasattr(value, "known_column_names") and not hasattr(value, "name"):
+        return None
+    return list(value.column_names)

@@ -23,12 +23,20 @@ class Chunk:
     """Many rows as columns. `columns` is a dict of lists or an Arrow record batch; `parents` one position per row.
 
     `consumed` counts the input rows that this chunk accounts for, `filtered` those of them dropped on purpose.
+    `metadata` is the Arrow schema metadata of columns in a dict: their features, such as class labels.
     """
 
     columns: Any
     parents: Sequence[int] | None = None
     consumed: int = 0
     filtered: int = 0
+    metadata: Mapping[bytes, bytes] | None = None
+
+
+def table_chunks(rows: Any) -> Iterator[Chunk]:
+    """Stored rows (`datasets.Rows`) as chunks; where there are none, a chunk that has the columns all the same."""
+    for batch in rows.batches() if rows.num_rows else [rows.table()]:
+        yield Chunk(batch)
 
 
 @dataclass(slots=True)

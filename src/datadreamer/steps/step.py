@@ -151,8 +151,8 @@ class Step(_Declared, Operations):
         # `inputs` and `args` are dictionaries on a bound step, unless a field of that name was declared
         self.__dict__.setdefault("inputs", by_name)
         self.__dict__.setdefault("args", dict(bound_args))
-        self.output_name_mapping = _output_names(self._declaration, who, by_dictionary["outputs"], self.any_columns)
-        self.__dict__.setdefault("outputs", dict(self.output_name_mapping))
+        self._renamed = _output_names(self._declaration, who, by_dictionary["outputs"], self.any_columns)
+        self.__dict__.setdefault("outputs", dict(self._renamed))
         self.check()
 
     def _dictionary(self, who: str, key: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -305,6 +305,13 @@ class Step(_Declared, Operations):
         return self.output.head(n=n, shuffle=shuffle, seed=seed, buffer_size=buffer_size)
 
     @property
+    def output_name_mapping(self) -> dict[str, str]:
+        """Declared name of every column of the result, to the name it has there."""
+        if self.any_columns and self._result is not None:
+            return {name: name for name in self.output.column_names}
+        return dict(self._renamed)
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """The names of the result's columns, as renamed by `outputs`."""
         return tuple(self.output_name_mapping.values())
@@ -327,7 +334,9 @@ class Step(_Declared, Operations):
 
     def __repr__(self) -> str:
         state = "finished" if self._result is not None else "not run"
-        return f"<{type(self).__name__} '{self.name}' ({state}): {', '.join(self.output_names)}>"
+        computed = self._result is not None and not hasattr(self._result.dataset(), "digest")
+        names = "?" if computed and self.any_columns else ", ".join(self.output_names)  # no row is made to see them
+        return f"<{type(self).__name__} '{self.name}' ({state}): {names}>"
 
 
 class SuperStep(Step):

@@ -11,7 +11,7 @@ from ...datasets import Rows as StoredRows
 from ...errors import InvalidArgumentError, nearest
 from ..fields import Rows, runtime
 from ..names import DerivedName, checked_name
-from ..rows import Chunk
+from ..rows import Chunk, table_chunks
 from ..step import Step
 from .methods import DEFAULT
 
@@ -56,15 +56,13 @@ class Operation(Step):
     def chunks(self) -> Iterator[Chunk]:
         """The result for storing."""
         view = self.view()
-        if isinstance(view, OutputDataset):
-            for batch in view.rows.batches():
-                yield Chunk(batch)
-        else:
-            yield from in_chunks(iter(view))
+        yield from table_chunks(view.rows) if isinstance(view, OutputDataset) else in_chunks(iter(view))
 
     def known_columns(self, names: list[str]) -> None:
         """Refuse a name that the source does not have."""
-        have = self.source.column_names
+        have = self.source.column_names if names else []  # lazy rows make one to see their columns
+        if not have and not isinstance(self.source, OutputDataset):
+            return  # lazy rows of which there are none: their columns cannot be known
         for name in names:
             if name not in have:
                 raise InvalidArgumentError(
@@ -103,6 +101,14 @@ def of_rows(step: Step, rows: Any, source: Any) -> OutputDataset:
 def stored_rows(source: Any) -> StoredRows:
     """The rows of a source, computed and held in memory where they are lazy."""
     return source.rows if isinstance(source, OutputDataset) else StoredRows.from_list(list(source))
+
+
+def refuse_twice(step: Step, names: list[str]) -> list[str]:
+    """The names, when no two columns of the result would share one."""
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise InvalidArgumentError(f"Step '{step.name}': two columns would be called '{name}'. Rename one of them.")
+    return names
 
 
 def in_chunks(rows: Iterator[dict[str, Any]], size: int = 1000) -> Iterator[Chunk]:

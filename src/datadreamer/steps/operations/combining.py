@@ -10,7 +10,7 @@ from ...datasets import OutputDataset, OutputIterableDataset, concat_rows, zip_r
 from ...errors import InvalidArgumentError, InvalidTypeError
 from ..fields import Field, setting
 from ..step import Step
-from .base import Dataset, Operation, of_rows, operation_options
+from .base import Dataset, Operation, of_rows, operation_options, refuse_twice
 
 
 class _Several(Operation):
@@ -41,7 +41,7 @@ class _Several(Operation):
         if all(isinstance(source, OutputDataset) for source in sources):
             return of_rows(self, self.stored([source.rows for source in sources]), sources[0])
         return OutputIterableDataset(
-            self, self.streamed, total_num_rows=self.total(), column_names=self.streamed_columns()
+            self, self.streamed, total_num_rows=self.total(), column_names=self.streamed_columns
         )
 
     def stored(self, rows: list[Any]) -> Any:
@@ -68,7 +68,17 @@ class ConcatStep(_Several):
         return concat_rows(rows)
 
     def streamed(self) -> Iterator[dict[str, Any]]:
-        return chain.from_iterable(iter(source) for source in self.all_sources())
+        return chain.from_iterable(self._matching(source) for source in self.all_sources())
+
+    def _matching(self, source: Any) -> Iterator[dict[str, Any]]:
+        names = self.streamed_columns()
+        for row in source:
+            if row.keys() != set(names):
+                raise InvalidArgumentError(
+                    f"Step '{self.name}': '{source.step.name}' has the columns {', '.join(map(repr, row))}, and the "
+                    f"first has {', '.join(map(repr, names))}. Select or rename columns so that all have the same."
+                )
+            yield {name: row[name] for name in names}
 
     def streamed_columns(self) -> list[str]:
         return self.source.column_names
@@ -86,6 +96,7 @@ class ZippedStep(_Several):
 
     def streamed(self) -> Iterator[dict[str, Any]]:
         sources = self.all_sources()
+        self.streamed_columns()
         empty = [dict.fromkeys(source.column_names) for source in sources]
         for rows in zip_longest(*sources):
             yield {
@@ -95,7 +106,7 @@ class ZippedStep(_Several):
             }
 
     def streamed_columns(self) -> list[str]:
-        return [name for source in self.all_sources() for name in source.column_names]
+        return refuse_twice(self, [name for source in self.all_sources() for name in source.column_names])
 
     def total(self) -> int | None:
         counts = self._counts()

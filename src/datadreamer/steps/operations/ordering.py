@@ -37,7 +37,7 @@ class ShuffleStep(Operation):
             rows = stored_rows(source)
             return of_rows(self, rows.select(shuffle_indices(rows.num_rows, self.seed or 0)), source)
         return OutputIterableDataset(
-            self, self._mixed, total_num_rows=source.num_rows, column_names=source.column_names
+            self, self._mixed, total_num_rows=source.num_rows, column_names=lambda: source.column_names
         )
 
     def _mixed(self) -> Iterator[dict[str, Any]]:
@@ -74,6 +74,6 @@ class SortStep(Operation):
 
     def view(self) -> Dataset:
         rows = stored_rows(self.source)
-        return of_rows(
-            self, rows.select(sort_indices(rows, self.by, self.descending, self.null_placement)), self.source
-        )
+        if rows.column_names:  # lazy rows of which there are none have no columns either
+            rows = rows.select(sort_indices(rows, self.by, self.descending, self.null_placement))
+        return of_rows(self, rows, self.source)

@@ -9,7 +9,7 @@ from typing import Any
 from ...datasets import OutputDataset, OutputIterableDataset, concat_rows
 from ...datasets import Rows as StoredRows
 from ...errors import InvalidArgumentError
-from .base import Dataset, Operation, of_rows
+from .base import Dataset, Operation, of_rows, refuse_twice
 
 
 class _View(Operation):
@@ -35,7 +35,7 @@ class _View(Operation):
         return OutputIterableDataset(
             self,
             lambda: self.streamed(iter(source)),
-            column_names=self.streamed_columns(source.column_names),
+            column_names=lambda: self.streamed_columns(source.column_names),
             total_num_rows=self.streamed_rows(source.num_rows),
         )
 
@@ -92,6 +92,7 @@ class RenameColumnsStep(_View):
 
     def check(self) -> None:
         self.known_columns(list(self.column_mapping))
+        refuse_twice(self, self.streamed_columns(self.source.column_names))
         super().check()
 
     def stored(self, rows: StoredRows) -> StoredRows:
@@ -154,7 +155,10 @@ class AddItemStep(_View):
         super().check()
 
     def _item(self) -> dict[str, Any]:
-        return {name: self.item.get(name) for name in self.source.column_names}
+        return {name: self.item.get(name) for name in self.source.column_names or self.item}
+
+    def streamed_columns(self, names: list[str]) -> list[str]:
+        return names or list(self.item)
 
     def stored(self, rows: StoredRows) -> StoredRows:
         return concat_rows([rows, StoredRows.from_list([self._item()])])
@@ -173,7 +177,13 @@ class ShardStep(_View):
     index: int
     contiguous: bool = False
 
+    @property
+    def keeps(self) -> str:  # type: ignore[override]
+        return "view" if self.lazy and isinstance(self.source, OutputDataset) else "stored"
+
     def check(self) -> None:
+        if self.num_shards < 1:
+            raise InvalidArgumentError(f"Step '{self.name}': num_shards must be 1 or more, not {self.num_shards}.")
         if not 0 <= self.index < self.num_shards:
             raise InvalidArgumentError(
                 f"Step '{self.name}': index must be between 0 and num_shards - 1 = {self.num_shards - 1}, "
@@ -184,8 +194,8 @@ class ShardStep(_View):
     def stored(self, rows: StoredRows) -> StoredRows:
         return rows.shard(self.num_shards, self.index, self.contiguous)
 
-    def streamed_rows(self, count: int | None) -> int | None:
-        return None
+    def streamed(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        return super().streamed(rows) if self.contiguous else islice(rows, self.index, None, self.num_shards)
 
 
 class ReverseStep(_View):

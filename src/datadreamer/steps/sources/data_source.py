@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ...errors import InvalidArgumentError, InvalidTypeError
 from ..fields import runtime
-from ..rows import Chunk, LazyRows
+from ..rows import LazyRows, table_chunks
 from ..step import Step
 
 
@@ -105,8 +105,7 @@ class DataSource(Source):
         if self._rows is None:
             yield from self._generated()
             return
-        for batch in self._rows.batches():
-            yield Chunk(batch)
+        yield from table_chunks(self._rows)
 
     def card_sources(self) -> list[Any]:
         from ...cards import SourceUse
@@ -142,7 +141,7 @@ def _rows(who: str, data: Any) -> Any:
     if module == "polars":
         return Rows.from_table(data.to_arrow())
     if isinstance(data, Mapping):
-        return Rows.from_list(_transposed(who, data))
+        return Rows.from_columns(_columns(who, data))
     if isinstance(data, list | tuple):
         wrong = next((number for number, row in enumerate(data) if not isinstance(row, Mapping)), None)
         if wrong is not None:
@@ -160,10 +159,16 @@ def _rows(who: str, data: Any) -> Any:
         ) from None
 
 
-def _transposed(who: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    columns = {name: values if isinstance(values, list) else list(values) for name, values in data.items()}
+def _columns(who: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Equally long columns, each as a list."""
+    for name, values in data.items():
+        if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
+            raise InvalidTypeError(
+                f"{who}: data must be a dict of lists, but '{name}' is {type(values).__name__} {values!r:.80}."
+            )
+    columns = {name: list(values) for name, values in data.items()}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"'{name}' has {count}" for name, count in lengths.items())
         raise InvalidArgumentError(f"{who}: the columns of data have different lengths: {shown} values.")
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return columns
