@@ -131,6 +131,84 @@ class Operations:
             auto_progress=auto_progress, lazy=lazy,
         )  # fmt: skip
 
+    def unique(
+        self,
+        column_names: str | Sequence[str] | None = None,
+        name: str | None = None,
+        lazy: bool = True,
+        **options: Any,
+    ) -> Step:
+        """The first row of each that are equal: in these columns, or in all of them."""
+        return self._operation("UniqueStep", "unique", name, options, column_names=_names(column_names), lazy=lazy)
+
+    def sample(
+        self,
+        n: int | None = None,
+        fraction: float | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        lazy: bool = True,
+        **options: Any,
+    ) -> Step:
+        """Rows drawn at random without repeats, in the order they have.
+
+        Args:
+            n: how many.
+            fraction: which share of them, 0 to 1; either this or `n`.
+            seed: decides which; the same rows in every run when None.
+        """
+        return self._operation("SampleStep", "sample", name, options, n=n, fraction=fraction, seed=seed, lazy=lazy)
+
+    def explode(
+        self, column_name: str, keep_empty: bool = True, name: str | None = None, lazy: bool = True, **options: Any
+    ) -> Step:
+        """One row for every item of a column's lists; the other columns repeat.
+
+        Args:
+            keep_empty: a row whose list is empty or None stays, with None; otherwise it goes.
+        """
+        return self._operation(
+            "ExplodeStep", "explode", name, options, column_name=column_name, keep_empty=keep_empty, lazy=lazy
+        )
+
+    def group_by(
+        self,
+        column_names: str | Sequence[str],
+        aggregations: Mapping[str, tuple[str, str]],
+        name: str | None = None,
+        **options: Any,
+    ) -> Step:
+        """One row for every group of rows that are equal in these columns.
+
+        Args:
+            column_names: what makes a group.
+            aggregations: new column to `(column, function)`, for example `{"best": ("score", "max")}`. Functions:
+                `count`, `sum`, `mean`, `min`, `max`, `list`, `first`; `("*", "count")` counts rows.
+        """
+        return self._operation(
+            "GroupByStep", "group_by", name, options,
+            column_names=_names(column_names), aggregations={new: list(made) for new, made in aggregations.items()},
+        )  # fmt: skip
+
+    def join(
+        self,
+        other: Step,
+        on: str | Sequence[str] | Mapping[str, str],
+        how: str = "inner",
+        name: str | None = None,
+        **options: Any,
+    ) -> Step:
+        """The rows, each with the columns of the other step's rows that have the same key.
+
+        Args:
+            other: any step.
+            on: the column or columns of the key; a mapping where they have other names in the other step.
+            how: `"inner"` leaves out rows without a match, `"left"` keeps them, with None.
+        """
+        from .joining import as_mapping
+
+        return self._operation("JoinStep", "join", name, options, other=other, on=as_mapping(on), how=how)
+
     # --- columns ------------------------------------------------------------------------------------------------------
 
     def select_columns(
@@ -170,6 +248,16 @@ class Operations:
         return self._operation(
             "RenameColumnsStep", "rename_columns", name, options, column_mapping=dict(column_mapping), lazy=lazy
         )
+
+    def flatten(
+        self,
+        column_names: str | Sequence[str] | None = None,
+        name: str | None = None,
+        lazy: bool = True,
+        **options: Any,
+    ) -> Step:
+        """The fields of dicts as columns of their own, called `column.field`; one level, all such columns when None."""
+        return self._operation("FlattenStep", "flatten", name, options, column_names=_names(column_names), lazy=lazy)
 
     # --- parts and copies ---------------------------------------------------------------------------------------------
 
