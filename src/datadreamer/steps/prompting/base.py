@@ -6,7 +6,7 @@ Resuming, recording, retries and rate limits are around the model, not here.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...errors import DataDreamerError, InvalidTypeError, ModelError
@@ -30,6 +30,10 @@ _PARAMETERS = (
     "seed",
     "batch_size",
 )
+
+
+class NoInputError(DataDreamerError):
+    """A row has nothing to ask about: it is lost, with the reason `"no_input"`."""
 
 
 class PromptStep(Step):
@@ -103,6 +107,11 @@ class PromptStep(Step):
             asked.pop(of_one_request, None)
         return {**asked, "n": self._ask.n}
 
+    def empty_input(self, values: Mapping[str, Any]) -> str | None:
+        """The input in which this row has no value, if there is one: it would be asked about the word "None"."""
+        inputs = self._declaration.of_role("input")
+        return next((name for name in inputs if name in values and values[name] is None), None)
+
     def card_prompts(self) -> list[tuple[str, str]]:
         return [("system prompt", self.llm.system_prompt)] if self.llm.system_prompt else []
 
@@ -127,7 +136,10 @@ class PromptStep(Step):
 
     def _prompts(self, waiting: deque[Any]) -> Iterator[Prompt]:
         for values, prompt in self.requests():
-            if isinstance(prompt, DataDreamerError):
+            empty = self.empty_input(values)
+            if empty is not None:
+                waiting.append((values, NoInputError(f"The row has no value in '{empty}', so there is nothing to ask.")))
+            elif isinstance(prompt, DataDreamerError):
                 waiting.append((values, prompt))
             else:
                 waiting.append((values, None))
@@ -173,4 +185,6 @@ def _loss(position: int, failure: Failure, answers: list[Generation | Failure]) 
 
 
 def _reason(error: DataDreamerError) -> str:
+    if isinstance(error, NoInputError):
+        return "no_input"
     return Failure.of(error).reason if isinstance(error, ModelError) else type(error).__name__

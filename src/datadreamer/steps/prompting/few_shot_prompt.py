@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -39,7 +39,7 @@ class FewShotPrompt(PromptStep):
         max_in_context_examples: use no more than these; None for all.
     """
 
-    inputs: Column[Any]
+    inputs: Column[Any] | Mapping[str, Any]
     input_examples: Column[Any] | list[Any]
     output_examples: Column[Any] | list[Any]
     input_label: str = "Input:"

@@ -44,7 +44,8 @@ class RankWithPrompt(WholeRowStep):
     mean of the numbers. Source: arXiv 2306.05685, section 3 (a model as the judge).
 
     Args:
-        sort: order the rows by score; rows of equal score keep their order.
+        sort: order the rows by score; rows of equal score keep their order. (Every step has methods `sort` and
+            `reverse`, so a type checker knows these two settings in `args={...}` only.)
         reverse: the highest score first.
         score_threshold: leave out rows that score lower.
         unparsed: what becomes of a row whose answer has no number: `"fail"` counts it as lost, `"drop"` leaves it out,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...errors import DataDreamerError, InvalidTypeError
@@ -41,8 +41,12 @@ class WholeRowStep(InstructionStep):
         super().check()
         if not hasattr(self._owner, "column_names"):
             raise InvalidTypeError(f"Step '{self.name}': inputs must be a column of another step.")
+        self._asked: str = self.inputs.column_names[0]  # type: ignore[union-attr]
         self._declaration.add(Field("rows", "rows", help="All columns of the step that inputs belongs to."))
         self._inputs["rows"] = self._owner
+
+    def empty_input(self, values: Mapping[str, Any]) -> str | None:
+        return "inputs" if values.get(self._asked) is None else None
 
     def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt | DataDreamerError]]:
         columns = self._owner.column_names
