@@ -155,7 +155,7 @@ def test_m2_a_function_from_a_text_is_refused_with_ways_out(run: Run) -> None:
 def test_m12_comments_docstrings_and_formatting_do_not_count(tmp_path: Path, run: Run) -> None:
     texts = [
         "def function(row):\n    return {'n': row['n'] + 1}\n",
-        "def function(row: dict) -> dict:\n    '''Add one.'''\n\n    # one\n    return {\n        'n': (row['n'] + 1),\n}\n",
+        "def function(row: dict):\n    '''Add one.'''\n\n    # one\n    return {\n        'n': (row['n'] + 1)}\n",
     ]
     inodes = []
     for number, text in enumerate(texts):
