@@ -84,6 +84,15 @@ def test_a_whole_step_is_not_a_column_of_examples(session: DataDreamer) -> None:
         translate(FakeLLM(), input_examples=DataSource("All", WORDS))
 
 
+def test_a_list_goes_into_the_arguments_of_the_dictionary_spelling(session: DataDreamer) -> None:
+    new = DataSource("New", {"en": ["bird"]})
+    examples = {"input_examples": ["cat"], "output_examples": ["chat"]}
+    step = FewShotPrompt("Translate", inputs={"inputs": new["en"]}, args={"llm": FakeLLM(), **examples})
+    assert step["prompts"][0] == "Input: cat\nOutput: chat\nInput: bird\nOutput:"
+    with pytest.raises(InvalidTypeError, match="'input_examples' must be a column, not list"):
+        FewShotPrompt("Translate", inputs={"inputs": new["en"], **examples}, args={"llm": FakeLLM()})
+
+
 def test_rows_come_from_the_inputs_not_from_the_examples(session: DataDreamer) -> None:
     step = translate(FakeLLM())
     assert step.output.rows.lineage()["parents"].to_pylist() == [0, 1]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from datadreamer import DataDreamer
-from datadreamer.errors import InvalidArgumentError, TooManyFailuresError
+from datadreamer.errors import InvalidArgumentError, InvalidTypeError, TooManyFailuresError
 from datadreamer.llms import FakeLLM
 from datadreamer.steps import DataSource, RankWithPrompt
 from datadreamer.steps.prompting.rank_with_prompt import first_number
@@ -64,6 +64,13 @@ def test_a_step_with_a_setting_called_sort_can_still_be_sorted(session: DataDrea
     step = rank(sort=False)
     assert list(step.sort("scores")["text"]) == ["a", "e", "c", "b"]
     assert list(step.reverse()["text"]) == ["e", "c", "b", "a"]
+
+
+def test_its_settings_are_checked_like_all_others(session: DataDreamer) -> None:
+    with pytest.raises(InvalidTypeError, match="'sort' must be bool"):
+        rank(sort="no")
+    with pytest.raises(InvalidArgumentError, match="has no parameter 'sorted'"):
+        rank(sorted=False)
 
 
 def test_a_row_without_a_number_is_lost_and_said_so(tmp_path: Path) -> None:

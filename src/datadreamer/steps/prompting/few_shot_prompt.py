@@ -58,11 +58,10 @@ class FewShotPrompt(PromptStep):
         super().setup()
         for name in _EXAMPLES:
             # a list of the script is a setting; a column is read whole, not side by side with `inputs`
-            given = self._given_inputs.get(name, self._given.get(name))
             declared = self._declaration.fields[name]
-            if isinstance(given, list):
+            if isinstance(self._given.get(name), list):
                 self._declaration.add(replace(declared, role="setting"))
-            elif _is_column(given):
+            elif _is_column(self._given_inputs.get(name, self._given.get(name))):
                 self._declaration.add(replace(declared, role="rows"))
         self.register_output("inputs", help="The values, unchanged.")
         self.order_outputs("inputs", "prompts", "generations")

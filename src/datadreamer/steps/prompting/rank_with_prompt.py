@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ...datasets import OutputDataset
 from ...errors import InvalidArgumentError
+from ..fields import Field
 from ..rows import Filtered, Loss, Row
 from .unparsed import CHOICES, UnparsedError, check_choice
 from .whole_rows import WholeRowStep
@@ -59,8 +60,8 @@ class RankWithPrompt(WholeRowStep):
 
     def setup(self) -> None:
         super().setup()
-        self.register_arg("sort", required=False, default=True, help="order the rows by score")
-        self.register_arg("reverse", required=False, default=True, help="the highest score first")
+        for name, what in (("sort", "order the rows by score"), ("reverse", "the highest score first")):
+            self._declaration.add(Field("setting", name, default=True, annotation=bool, help=what))
         if "scores" in getattr(self._owner, "column_names", ()):
             raise InvalidArgumentError(
                 f"Step '{self.name}': the step that inputs belongs to has a column 'scores' already. "
