@@ -138,7 +138,9 @@ class PromptStep(Step):
         for values, prompt in self.requests():
             empty = self.empty_input(values)
             if empty is not None:
-                waiting.append((values, NoInputError(f"The row has no value in '{empty}', so there is nothing to ask.")))
+                waiting.append(
+                    (values, NoInputError(f"The row has no value in '{empty}', so there is nothing to ask."))
+                )
             elif isinstance(prompt, DataDreamerError):
                 waiting.append((values, prompt))
             else:
