@@ -1,6 +1,6 @@
-"""What importing costs: `import datadreamer` loads only the standard library, in at most 0.1 s of CPU above a bare Python.
+"""What importing costs: `import datadreamer` loads only the standard library, in at most 0.1 s of CPU.
 
-    python benchmarks/imports.py [--repeats 5]
+python benchmarks/imports.py [--repeats 5]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every figure of this folder, one after the other: `make bench`. Takes about ten minutes; close other programs first."""
+"""Every figure of this folder, one after the other: `make bench`. Takes about ten minutes."""
 
 from __future__ import annotations
 

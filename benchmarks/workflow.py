@@ -1,7 +1,7 @@
 """What a whole workflow costs: a session that asks 2,000 rows through a prompt step, stores, records and writes cards.
 
-Beside it, the floor of `calls.py` (a bare aiohttp loop with a journal), and the finished rerun of the same script, which
-asks nothing. Each figure is user and system time of a fresh process, imports included.
+Beside it, the floor of `calls.py` (a bare aiohttp loop with a journal), and the finished rerun of the same script,
+which asks nothing. Each figure is user and system time of a fresh process, imports included.
 
     python benchmarks/workflow.py [--calls 2000] [--in-flight 100] [--repeats 3]
 """

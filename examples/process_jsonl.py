@@ -1,7 +1,7 @@
-"""Process a JSON Lines file with a model, and export the result as JSON, CSV, Parquet and a Hugging Face dataset folder.
+"""Process a JSON Lines file with a model; export the result as JSON, CSV, Parquet and a Hugging Face dataset folder.
 
-    python examples/process_jsonl.py --base-url http://localhost:11434/v1 --model llama3.2     # Ollama
-    python examples/process_jsonl.py --base-url http://localhost:8080/v1 --model any           # llama.cpp
+python examples/process_jsonl.py --base-url http://localhost:11434/v1 --model llama3.2     # Ollama
+python examples/process_jsonl.py --base-url http://localhost:8080/v1 --model any           # llama.cpp
 """
 
 import argparse

@@ -24,8 +24,7 @@ def require(module: str, *, extra: str, needed_for: str) -> ModuleType:
         if missing.split(".")[0] != module.split(".")[0]:
             raise  # the package is there but one of its own imports is broken: its own message is the better one
         raise MissingDependencyError(
-            f"{needed_for} needs {module}, which is not installed. "
-            f'Install it with: pip install "datadreamer[{extra}]"'
+            f'{needed_for} needs {module}, which is not installed. Install it with: pip install "datadreamer[{extra}]"'
         ) from error
 
 

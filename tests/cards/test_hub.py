@@ -1,4 +1,4 @@
-"""Publishing with the real `huggingface_hub` client, at a server on loopback that speaks as much of the Hub as it uses."""
+"""Publishing with the real `huggingface_hub` client, at a server on loopback that speaks what it uses of the Hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every script in examples/ runs, against a real server on loopback or with the bundled model; and runs again for free."""
+"""Every script in examples/ runs, against a real server on loopback or with the bundled model, and again for free."""
 
 from __future__ import annotations
 

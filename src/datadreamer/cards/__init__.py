@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .files import read_step as read_step
     from .files import read_trainer as read_trainer
     from .files import write_record as write_record
+    from .hub import publish as publish
     from .licenses import license_entries as license_entries
     from .licenses import licenses_page as licenses_page
     from .lineage import Lineage as Lineage
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from .record import Synthetic as Synthetic
     from .record import Totals as Totals
     from .record import TrainerRecord as TrainerRecord
-    from .hub import publish as publish
     from .summary import run_page as run_page
     from .summary import session_summary as session_summary
     from .synthetic import derive_synthetic as derive_synthetic
