@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -41,6 +42,12 @@ FILES = {
     "data/train-00001-of-00002.parquet": parquet(2, 1),
     "data/test-00000-of-00001.parquet": parquet(9, 1),
 }
+LINES = {"README.md": b"", "en/a.jsonl.gz": gzip.compress(b'{"n": 1}\n{"n": 2}\n'), "fr/a.jsonl": b'{"n": 3}\n'}
+CONFIGS = [{"config_name": name, "data_files": f"{name}/*"} for name in ("en", "fr")]
+OTHERS = {  # repositories of one commit: their files and cards
+    "me/lines": (LINES, {"configs": CONFIGS, "license": "other", "license_name": "ours"}),
+    "me/script": ({"script.py": b"raise SystemExit", "README.md": b""}, {}),
+}
 SECOND_FILES = {**FILES, "data/train-00001-of-00002.parquet": parquet(5, 1)}
 
 
@@ -60,28 +67,35 @@ class Hub(BaseHTTPRequestHandler):
         Hub.served.append(f"{self.command} {path}")
         if not Hub.up:
             self._answer(503, b"{}")
-        elif path.startswith("/api/datasets/me/rows"):
-            self._info(path.removeprefix("/api/datasets/me/rows").removeprefix("/revision/") or "main")
-        elif path.startswith("/datasets/me/rows/resolve/"):
-            commit, _, name = path.removeprefix("/datasets/me/rows/resolve/").partition("/")
-            self._file(commit, name)
+        elif path.startswith("/api/datasets/me/gated"):
+            self._answer(403, b"{}", {"X-Error-Code": "GatedRepo"})
+        elif path.startswith("/api/datasets/me/"):
+            name, _, revision = path.removeprefix("/api/datasets/").partition("/revision/")
+            self._info(name, revision or "main")
+        elif path.startswith("/datasets/me/"):
+            repository, _, rest = path.removeprefix("/datasets/").partition("/resolve/")
+            commit, _, name = rest.partition("/")
+            files = OTHERS[repository][0] if repository in OTHERS else Hub.commits[commit]
+            self._file(files[name], commit)
         else:
             self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
-    def _info(self, revision: str) -> None:
+    def _info(self, name: str, revision: str) -> None:
         commit = {"main": Hub.main}.get(revision, revision)
-        if commit not in Hub.commits:
+        if name not in ("me/rows", *OTHERS):
+            self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+        elif commit not in Hub.commits:
             self._answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-            return
-        found = {
-            "id": "me/rows", "sha": commit, "tags": ["synthetic"], "downloads": 0, "likes": 0, "private": False,
-            "siblings": [{"rfilename": name} for name in Hub.commits[commit]],
-            "cardData": {"license": "cc-by-4.0", "tags": ["synthetic"]},
-        }  # fmt: skip
-        self._answer(200, json.dumps(found).encode())
+        else:
+            card = {"license": "cc-by-4.0", "tags": ["synthetic"]}
+            files, card = OTHERS.get(name, (Hub.commits[commit], card))
+            found = {
+                "id": name, "sha": commit, "tags": [], "downloads": 0, "likes": 0, "private": False,
+                "siblings": [{"rfilename": file} for file in files], "cardData": card,
+            }  # fmt: skip
+            self._answer(200, json.dumps(found).encode())
 
-    def _file(self, commit: str, name: str) -> None:
-        body = Hub.commits[commit][name]
+    def _file(self, body: bytes, commit: str) -> None:
         self._answer(200, body, {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "X-Repo-Commit": commit})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -213,10 +227,25 @@ def test_streaming_downloads_only_what_is_read(reader: Reader) -> None:
     assert numbers(reader.read(split="train", streaming=True, output="streamed")) == [0, 1, 5]
 
 
+def test_configurations_of_packed_json_lines_are_read(reader: Reader) -> None:
+    assert numbers(reader.read("me/lines", config_name="en", output="lines")) == [1, 2]
+    assert numbers(reader.read("me/lines", config_name="fr", output="lines", streaming=True)) == [3]
+    source = json.loads((reader.folder / "lines" / "rows" / "step.json").read_text())["sources"][0]
+    assert (source["config"], source["split"], source["license"]["text"]) == ("en", "train", "ours")
+    assert "several configurations ('en', 'fr')" in reader.read("me/lines")["error"]
+
+
+def test_code_from_the_hub_is_never_run(reader: Reader) -> None:
+    said = reader.read("me/script", trust_remote_code=True)["error"]
+    assert "code from the Hub is never run" in said
+    assert "revision='refs/convert/parquet'" in said
+
+
 def test_what_cannot_be_read_is_said_in_words(reader: Reader) -> None:
     several = reader.read()
     assert "it has several splits ('test', 'train'): choose one, for example split='test'" in several["error"]
     assert "'me/nothing' on the Hugging Face Hub does not exist" in reader.read("me/nothing")["error"]
+    assert "'me/gated' on the Hugging Face Hub is gated" in reader.read("me/gated")["error"]
     assert "has no revision 'v9'" in reader.read(revision="v9")["error"]
     assert "is no name on the Hugging Face Hub" in reader.read("not/a/name")["error"]
     assert "no option 'colums'. Did you mean 'columns'" in reader.read(split="train", colums=["n"])["error"]
