@@ -98,7 +98,12 @@ class PromptStep(Step):
         for name in (*_PARAMETERS, *(name for name in self._args if name not in self._declaration.fields)):
             settings.pop(name, None)
         # as the model understands them: 1 and 1.0, or a stop string and a list of one, ask the same
-        return {**settings, "sampling": self.sampling()}
+        return {**settings, "sampling": self.sampling(), **self._room()}
+
+    def _room(self) -> dict[str, Any]:
+        """The context length that the script has stated: it decides which examples fit a prompt, and which rows."""
+        given = getattr(self.llm, "_max_context_length", None) or getattr(self.llm, "max_context_length", None)
+        return {"max_context_length": given} if given else {}
 
     def sampling(self) -> dict[str, Any]:
         """What every request of this step has in common, as the model understands it."""
