@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...errors import InvalidArgumentError, InvalidTypeError
+from ...errors import InvalidArgumentError, InvalidTypeError, StepOutputError, StepOutputTypeError
 from ..fields import runtime
 from ..rows import LazyRows, table_chunks
 from ..step import Step
@@ -129,7 +129,7 @@ def _rows(who: str, data: Any) -> Any:
     """In-memory data as typed rows."""
     import pyarrow as pa
 
-    from ...datasets import Rows, as_rows
+    from ...datasets import OutputIterableDataset, Rows, as_rows
 
     module, kind = type(data).__module__.split(".")[0], type(data).__name__
     if kind in ("DatasetDict", "IterableDatasetDict"):
@@ -140,23 +140,37 @@ def _rows(who: str, data: Any) -> Any:
         return Rows.from_table(pa.Table.from_pandas(data, preserve_index=False))
     if module == "polars":
         return Rows.from_table(data.to_arrow())
-    if isinstance(data, Mapping):
-        return Rows.from_columns(_columns(who, data))
-    if isinstance(data, list | tuple):
-        wrong = next((number for number, row in enumerate(data) if not isinstance(row, Mapping)), None)
-        if wrong is not None:
-            raise InvalidTypeError(
-                f"{who}: data must be a list of dictionaries, but item {wrong} is "
-                f"{type(data[wrong]).__name__} {data[wrong]!r:.80}."
-            )
-        return Rows.from_list([dict(row) for row in data])
     try:
-        return as_rows(getattr(data, "output", data))
+        if isinstance(data, Mapping):
+            return Rows.from_columns(_columns(who, data))
+        if isinstance(data, list | tuple):
+            return Rows.from_list(_dictionaries(who, data))
+    except StepOutputTypeError as error:
+        raise InvalidTypeError(f"{who}: {error}") from None
+    except StepOutputError as error:
+        raise InvalidArgumentError(f"{who}: {error}") from None
+    data = getattr(data, "output", data)  # a step stands for its result
+    if isinstance(data, OutputIterableDataset):
+        return Rows.from_list(list(data))
+    try:
+        return as_rows(data)
     except ValueError:
+        called = isinstance(data, Iterator)
+        hint = " Pass the function itself, without calling it: its rows may be read more than once." if called else ""
         raise InvalidTypeError(
             f"{who}: data must be a dict of lists, a list of dicts, a Hugging Face Dataset, an Arrow table, "
-            f"a data frame or a generator function, not {type(data).__name__}."
+            f"a data frame or a generator function, not {type(data).__name__}.{hint}"
         ) from None
+
+
+def _dictionaries(who: str, data: Sequence[Any]) -> list[dict[str, Any]]:
+    wrong = next((number for number, row in enumerate(data) if not isinstance(row, Mapping)), None)
+    if wrong is not None:
+        raise InvalidTypeError(
+            f"{who}: data must be a list of dictionaries, but item {wrong} is "
+            f"{type(data[wrong]).__name__} {data[wrong]!r:.80}."
+        )
+    return [dict(row) for row in data]
 
 
 def _columns(who: str, data: Mapping[str, Any]) -> dict[str, Any]:
