@@ -34,6 +34,7 @@ class Protocol:
     length: str  # the word for an answer that filled its room
     filtered: str  # the word for one that was withheld
     counts_thoughts: bool = True
+    has_id: bool = True  # whether an answer has an id in its body
 
 
 def _openai_tool_call() -> dict[str, Any]:
@@ -93,6 +94,16 @@ def cohere(content: list[dict[str, Any]], finish_reason: str = "COMPLETE", **mor
     }
 
 
+def converse(content: list[dict[str, Any]], stop_reason: str = "end_turn") -> dict[str, Any]:
+    """An answer of Bedrock's Converse."""
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": stop_reason,
+        "usage": {"inputTokens": 6, "outputTokens": 5, "totalTokens": 15, "cacheReadInputTokens": 4},
+        "metrics": {"latencyMs": 3},
+    }
+
+
 def _text(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text}]
 
@@ -142,5 +153,18 @@ PROTOCOLS = {
         length="MAX_TOKENS",
         filtered="ERROR_TOXIC",
         counts_thoughts=False,
+    ),
+    "bedrock-converse": Protocol(
+        answer=lambda text: converse([{"reasoningContent": {"reasoningText": {"text": "Hm."}}}, {"text": text}]),
+        ended=lambda reason: converse([{"text": "half"}], reason),
+        tool_call=converse(
+            [{"toolUse": {"toolUseId": "call_1", "name": "weather", "input": ARGUMENTS}}], stop_reason="tool_use"
+        ),
+        error=lambda said: {"message": said},
+        text_of=lambda body: str(body["messages"][-1]["content"][0]["text"]),
+        length="max_tokens",
+        filtered="content_filtered",
+        counts_thoughts=False,
+        has_id=False,
     ),
 }

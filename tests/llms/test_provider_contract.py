@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import logging
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ def no_provider_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for row in registry.table():
         for variable in row.key_variables:
             monkeypatch.delenv(variable, raising=False)
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # nobody is asked for credentials over the network
 
 
 def made(name: str, url: str | None = None, key: str | None = KEY, **options: Any) -> Any:
@@ -103,7 +107,7 @@ def test_an_answer_is_asked_for_and_read_whole(server: Server, name: str) -> Non
     usage = answer.usage
     assert (usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (10, 5, 4)
     assert usage.reasoning_tokens == (2 if speaks.counts_thoughts else 0)
-    assert answer.response_id
+    assert bool(answer.response_id) is speaks.has_id
     assert answer.response is not None and "Höflich." in json.dumps(json.loads(answer.response), ensure_ascii=False)
     [seen] = server.requests
     assert speaks.text_of(seen.json) == "Wie geht’s?"
@@ -136,7 +140,7 @@ def test_tools_are_offered_and_calls_come_back_in_one_form(server: Server, name:
     [call] = answer.tool_calls
     assert (call["id"], call["type"], call["function"]["name"]) == ("call_1", "function", "weather")
     assert json.loads(call["function"]["arguments"]) == {"city": "Köln"}
-    assert "weather" in json.dumps(server.requests[0].json["tools"])
+    assert "The weather in a city." in server.requests[0].body.decode()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -247,7 +251,7 @@ def test_a_schema_for_the_answer_is_sent_or_refused(server: Server, name: str) -
         assert not server.requests
     else:
         llm.run(["Hi"], response_format=schema)
-        assert '"mark"' in server.requests[0].body.decode()
+        assert '"mark"' in server.requests[0].body.decode().replace("\\", "")  # one service wants it as a string
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------

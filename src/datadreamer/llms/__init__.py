@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .llm import LLM as LLM
     from .openai import OpenAI as OpenAI
     from .providers.anthropic import Anthropic as Anthropic
+    from .providers.bedrock import Bedrock as Bedrock
     from .providers.cohere import Cohere as Cohere
     from .providers.deepseek import DeepSeek as DeepSeek
     from .providers.fireworks import Fireworks as Fireworks
@@ -37,6 +38,7 @@ __getattr__, __dir__, __all__ = exports(
         "HFTransformers": "hf_transformers",
         "FakeLLM": "fake",
         "Anthropic": "providers.anthropic",
+        "Bedrock": "providers.bedrock",
         "Cohere": "providers.cohere",
         "DeepSeek": "providers.deepseek",
         "Fireworks": "providers.fireworks",

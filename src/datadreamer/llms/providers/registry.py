@@ -10,6 +10,7 @@ from .base import Provider
 #: class to its file. A new service is one row here, and one in `llms/__init__.py`.
 MODULES = {
     "Anthropic": "anthropic",
+    "Bedrock": "bedrock",
     "Cohere": "cohere",
     "DeepSeek": "deepseek",
     "Fireworks": "fireworks",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -30,6 +30,7 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 Answer = TypeVar("Answer")
+Sign = Callable[[bytes], Awaitable[Mapping[str, str]]]
 
 
 class Wire:
@@ -42,6 +43,7 @@ class Wire:
         key_name: what an error calls the key, for example "OPENAI_API_KEY"; never its value.
         secret: the key itself, so that no error repeats it.
         timeouts: seconds to connect and to answer.
+        sign: for a service whose key does not last: further headers of a request, from its body.
         send: the transport.
     """
 
@@ -63,6 +65,7 @@ class Wire:
         key_name: str,
         secret: str | None = None,
         timeouts: Timeouts | None = None,
+        sign: Sign | None = None,
         send: Post = post,
     ) -> None:
         self.url = url
@@ -71,16 +74,14 @@ class Wire:
         self.timeouts = timeouts or Timeouts()
         self._headers = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
         self._secret = secret
+        self._sign = sign
         self._send = send
 
     async def ask(self, request: Request) -> Generation:
         """One request, one answer, or one error of `datadreamer.errors`."""
-        reply = await self._send(self.url, await self._signed(), self.encode(request), self.timeouts)
-        return self.decode(reply)
-
-    async def _signed(self) -> Mapping[str, str]:
-        """The headers of one request. A service whose key does not last writes its own."""
-        return self._headers
+        body = self.encode(request)
+        headers = self._headers if self._sign is None else {**self._headers, **await self._sign(body)}
+        return self.decode(await self._send(self.url, headers, body, self.timeouts))
 
     def encode(self, request: Request) -> bytes:
         """The body of the request, byte for byte."""
