@@ -35,8 +35,9 @@ def no_provider_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for row in registry.table():
         for variable in row.key_variables:
             monkeypatch.delenv(variable, raising=False)
-    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+    for variable in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_"))]:
         monkeypatch.delenv(variable)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # nobody is asked for credentials over the network
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .providers.mistral_ai import MistralAI as MistralAI
     from .providers.openrouter import OpenRouter as OpenRouter
     from .providers.together import Together as Together
+    from .providers.vertex_ai import VertexAI as VertexAI
     from .types import Chat as Chat
     from .types import Failure as Failure
     from .types import Generation as Generation
@@ -48,6 +49,7 @@ __getattr__, __dir__, __all__ = exports(
         "MistralAI": "providers.mistral_ai",
         "OpenRouter": "providers.openrouter",
         "Together": "providers.together",
+        "VertexAI": "providers.vertex_ai",
         "AI21": "providers.gone",
         "CTransformers": "providers.gone",
         "OpenAIAssistant": "providers.gone",

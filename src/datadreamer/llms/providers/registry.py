@@ -20,6 +20,7 @@ MODULES = {
     "MistralAI": "mistral_ai",
     "OpenRouter": "openrouter",
     "Together": "together",
+    "VertexAI": "vertex_ai",
 }
 
 
