@@ -6,6 +6,7 @@ parts and litter, never half a part.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -62,8 +63,9 @@ class PartFile:
         return record
 
     def abandon(self) -> None:
-        self._writer.close()
-        self._file.close()
+        for closing in (self._writer, self._file):
+            with contextlib.suppress(OSError):  # the disk is full: what ends a stream cannot be written either
+                closing.close()
         self._temporary.unlink(missing_ok=True)
 
 

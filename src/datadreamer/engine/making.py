@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +16,7 @@ import msgspec
 from .. import _context
 from ..cards import StepRecord
 from ..datasets import DatasetInfo, DatasetWriter
-from ..errors import DataDreamerError, StepOutputError
+from ..errors import DataDreamerError, FolderNotWritableError, StepOutputError
 from ..ledger import Loss as LostRow
 from ..ledger import StepEvent, atomic_write
 from ..steps.fingerprint import Fingerprints
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 logger = logging.getLogger("datadreamer.engine")
+
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 class Making:
@@ -100,7 +106,7 @@ class Making:
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def _write(self, result: Any, progress: Progress) -> tuple[DatasetInfo, Tally]:
-        with self._writer() as writer:
+        with _disk_named(self.step), self._writer() as writer:
             if writer.position:
                 logger.info("Step '%s' goes on behind input row %s.", self.step.name, f"{writer.position:,}")
             lost_before = self._lost_before(writer)
@@ -186,6 +192,20 @@ class Making:
                 f"{cells:,}",
                 column,
             )
+
+
+@contextmanager
+def _disk_named(step: Step) -> Iterator[None]:
+    """Say in plain words that the disk takes nothing more."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, DataDreamerError) or error.errno not in _DISK_ERRORS:
+            raise
+        raise FolderNotWritableError(
+            f"The rows of step '{step.name}' cannot be written: {os.strerror(error.errno)}. Free some space, or choose "
+            "another output folder; then run the script again: answers already received are kept."
+        ) from error
 
 
 def _check_conservation(record: StepRecord) -> None:

@@ -113,15 +113,15 @@ def _check_cells(folder: Path, info: DatasetInfo) -> None:
 
     hashers = {field.name: ColumnDigest(field.type) for field in info.arrow_schema}
     for part in info.parts:
-        table = read_stream(folder / part.file)
-        if table.num_rows != part.rows or table.schema.names != list(hashers):
-            raise DamagedFileError(f"{part.file} has other rows or columns than its record says.")
         try:
+            table = read_stream(folder / part.file)
+            if table.num_rows != part.rows or table.schema.names != list(hashers):
+                raise DamagedFileError(f"{part.file} has other rows or columns than its record says.")
             for batch in table.to_batches():
                 batch.validate(full=True)  # before anything follows an offset in it
                 for name, hasher in hashers.items():
                     hasher.update(batch.column(name))
-        except pa.ArrowException as error:
+        except (pa.ArrowException, ValueError, TypeError, OSError, MemoryError) as error:  # all kinds of nonsense
             raise DamagedFileError(f"{part.file} is damaged: {error}.") from error
     for column in info.columns:
         if hashers[column.name].digest() != column.digest:
