@@ -245,11 +245,14 @@ COUNT = {
     "base_url": ("http://localhost:1/v1", "http://localhost:2/v1"),
     "endpoint": ("http://localhost:1", "http://localhost:2"),
     "answers": ("x", "y"),
+    "vertex_location": ("us-central1", "europe-west1"),
 }
 DO_NOT_COUNT = {
     "api_key": ("key-number-one-1", "key-number-two-2"),
     "token": ("hf_" + "a" * 30, "hf_" + "b" * 30),
     "organization": ("o1", "o2"),
+    "vertex_project": ("p1", "p2"),  # an account
+    "credentials": (None, object()),
     "retry_on_fail": (True, False),
     "cache_folder_path": (None, "cache"),
     "latency": (0.0, 0.1),
