@@ -16,7 +16,7 @@ def to_hf(rows: Rows) -> Any:
     import datasets
 
     selection = rows.selection()
-    if selection is None or not selection[0].files:
+    if selection is None or not selection[0].files or not all(file.exists() for file in selection[0].files):
         return _from_table(rows.table(), rows.schema)
     source, names, at = selection
     made = _from_files(source, datasets).select_columns(list(names))

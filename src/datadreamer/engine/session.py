@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import _context
-from ..errors import InvalidTypeError, SessionError
+from ..errors import InvalidArgumentError, InvalidTypeError, SessionError
 from ..steps.names import numbered
 from . import logs
-from .signals import interruptible
+from .signals import hush_interrupt, interruptible
 
 if TYPE_CHECKING:
     from ..steps.step import Step
@@ -75,6 +75,10 @@ class DataDreamer:
             raise InvalidTypeError(
                 f"The output folder is a path or ':memory:', not {type(output_folder_path).__name__}."
             )
+        if not str(output_folder_path).strip():
+            raise InvalidArgumentError(
+                "The output folder is an empty path. Give a folder, or ':memory:' to keep nothing."
+            )
         self.in_memory = output_folder_path == MEMORY
         self.folder = None if self.in_memory else Path(output_folder_path).absolute()
         self.log_options = logs.Options(verbose, log_level, log_date, hf_log)
@@ -82,6 +86,7 @@ class DataDreamer:
         self._workspace: Any = None
         self._guard: Any = None
         self._by_with = False
+        self._joined: DataDreamer | None = None  # the running session that start() found, in a notebook
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -95,11 +100,9 @@ class DataDreamer:
             return self
         if current is not None:
             if current.folder == self.folder and not current._by_with and not self.in_memory:
-                return current  # the same notebook cell run again
-            raise SessionError(
-                f"A session is running already ({current._where()}). Leave its `with`, or call stop() on it, first: "
-                "one process runs one session at a time."
-            )
+                self._joined = current  # the same notebook cell run again
+                return current
+            raise self._second(current)
         workspace = Workspace.open(self.folder, self.wait, store_paths(self.shared_store, self.folder))
         workspace.retry_failed = self.retry_failed
         try:
@@ -120,18 +123,38 @@ class DataDreamer:
         return self
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Close the session: wait for background steps, write the record, say what was done."""
+        """Close the session: wait for background steps, write the record, say what was done.
+
+        Raises:
+            Exception: what a background step raised that nobody has waited for.
+        """
         if _context.session() is not self:
+            if self._joined is not None:
+                self._joined.stop(error)
             return
+        unseen: BaseException | None = None
         try:
-            for thread in list(self._threads.values()):
-                thread.join()
-            self._say_goodbye(error)
+            if not isinstance(error, KeyboardInterrupt | SystemExit):
+                unseen = self._end_background()
+            self._say_goodbye(error or unseen)
         finally:
             _context.set_session(None)
             self._workspace.close()
             self._guard.__exit__(None, None, None)
             logs.restore()
+        if unseen is not None and error is None:
+            raise unseen
+
+    def _end_background(self) -> BaseException | None:
+        """Wait for background steps; gives what one of them raised that `wait()` has not raised yet."""
+        unseen: BaseException | None = None
+        for step, thread in list(self._threads.items()):
+            thread.join()
+            error = step._error
+            if error is not None and not step._error_seen:
+                logger.error("Step '%s' failed in the background: %s", step.name, error)
+                unseen = unseen or error
+        return unseen
 
     def _say_goodbye(self, error: BaseException | None) -> None:
         try:
@@ -145,19 +168,27 @@ class DataDreamer:
             logger.info("%s", summary)
 
     def __enter__(self) -> DataDreamer:
-        session = self.start()
-        session._by_with = True
-        return session
+        current = _context.session()
+        if current is not None:
+            raise self._second(current)
+        self.start()
+        self._by_with = True
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            logger.warning(
-                "Interrupted. Everything received so far is kept%s: run the script again to go on.",
-                f" in {self.folder}" if self.folder else "",
-            )
+            kept = f"Everything received so far is kept in {self.folder}: run the script again to go on."
+            logger.warning("Interrupted. %s", kept if self.folder else "The session was in memory: nothing is kept.")
+            hush_interrupt()
         self.stop(error)
+
+    def _second(self, running: DataDreamer) -> SessionError:
+        return SessionError(
+            f"A session is running already ({running._where()}). Leave its `with`, or call stop() on it, first: "
+            "one process runs one session at a time."
+        )
 
     def _where(self) -> str:
         return "in memory" if self.folder is None else str(self.folder)
@@ -221,6 +252,7 @@ class DataDreamer:
         import contextvars
 
         context = contextvars.copy_context()
+        step._error, step._error_seen = None, False  # type: ignore[attr-defined]
 
         def work() -> None:
             try:
@@ -239,6 +271,7 @@ class DataDreamer:
             thread.join()
         error = getattr(step, "_error", None)
         if error is not None:
+            step._error_seen = True  # type: ignore[attr-defined]
             raise error
 
     def _place(self, step: Any) -> None:
@@ -254,12 +287,13 @@ class DataDreamer:
                 )
             step.name = f"{parent.name} / {step.name}"
             step._inside = parent.name
-        for name in numbered(step.name):
-            holder = self._names.get(name)
-            if holder is None or self._may_replace(holder, step):
-                step.name = name
-                self._names[name] = step
-                return
+        with _lock:
+            for name in numbered(step.name):
+                holder = self._names.get(name)
+                if holder is None or self._may_replace(holder, step):
+                    step.name = name
+                    self._names[name] = step
+                    return
 
     def _may_replace(self, holder: Any, step: Any) -> bool:
         """In a notebook a cell that runs again makes the same step; in a script a second one of the name is another."""

@@ -1,12 +1,13 @@
-"""SIGTERM as an orderly end: the running step stops, what was received is kept, and the user is told how to go on."""
+"""SIGTERM and Ctrl-C as an orderly end: the running step stops, what was received is kept, the user is told so."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
 
@@ -25,3 +26,14 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def hush_interrupt() -> None:
+    """Print no traceback when Ctrl-C ends the program: what it means has been said. The exit status stays."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            before(kind, error, trace)
+
+    sys.excepthook = hook

@@ -23,6 +23,8 @@ from ..ledger.atomic import sync_folder
 WORK, BACKUPS = "_work", "_backups"
 RECORDS = ("step.json", "trainer.json")
 _HIDDEN = "_"
+# Names of files and folders that lie beside results, or in one.
+_TAKEN = {*RECORDS, "datadreamer.json", "readme.md", "citations.bib", "licenses.md", "croissant.json", "run_output"}
 
 
 class Store:
@@ -81,9 +83,12 @@ class Store:
 
     def others(self, record_name: str) -> Iterator[Path]:
         """Every folder with a record of this kind, finished ones before backups: where a renamed step is looked for."""
-        for path in sorted(self.folder.rglob(record_name), key=lambda found: (BACKUPS in found.parts, found)):
-            if WORK not in path.relative_to(self.folder).parts:
-                yield path.parent
+        found = []
+        for folder, below, files in os.walk(self.folder):
+            below[:] = [name for name in below if name == BACKUPS or not name.startswith(_HIDDEN)]  # results only
+            if record_name in files:
+                found.append(Path(folder))
+        return iter(sorted(found, key=lambda path: (BACKUPS in path.relative_to(self.folder).parts, path)))
 
     # --- moving -------------------------------------------------------------------------------------------------------
 
@@ -146,6 +151,8 @@ class Store:
 def _slug(name: str) -> str:
     """A folder name that can be read and typed: letters and digits of any script, joined by dashes."""
     words = re.sub(r"[^\w.]+", "-", name.strip().lower()).strip("-.")
+    if words in _TAKEN or words.startswith("ledger.sqlite"):
+        words += "-step"
     return (words.lstrip(_HIDDEN) or sha256(name.encode()).hexdigest()[:8])[:80]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -41,6 +43,8 @@ class Workspace:
         self.session = session_info()
         self.book = book.Book(self)
         self.finder: Finder[StepRecord] = Finder(store, "step.json", StepRecord, self._whole)
+        self._keys: dict[str, threading.RLock] = {}  # by the key of a step
+        self._keys_lock = threading.Lock()
         # every step (or trainer) of this session to the folder it works or lies in
         self._folders: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()
 
@@ -74,7 +78,15 @@ class Workspace:
             if self._lock is not None:
                 self._lock.__exit__(None, None, None)
             if self._temporary is not None:
+                self._keep_open()
                 self._temporary.cleanup()
+
+    def _keep_open(self) -> None:
+        """Results of a session in memory outlive it: their files are mapped, and then have no name any more."""
+        for owner in list(self._folders):
+            result = getattr(owner, "_result", None)
+            if result is not None:
+                result.pin()
 
     def finish(self, error: BaseException | None) -> str:
         """Write the record of the session, and say in a few lines what was done."""
@@ -89,6 +101,18 @@ class Workspace:
             self._view(step)
             return
         prints = fingerprints(step)
+        with self._one_at_a_time(prints.key):
+            self._find_or_make(step, prints)
+
+    @contextmanager
+    def _one_at_a_time(self, key: str) -> Iterator[None]:
+        """Of equal steps that threads make at the same time, one works and the others find its result."""
+        with self._keys_lock:
+            lock = self._keys.setdefault(key, threading.RLock())
+        with lock:
+            yield
+
+    def _find_or_make(self, step: Step, prints: Fingerprints) -> None:
         label = self.store.claim(step.name)
         why, kept = "forced", None
         if step.force:
