@@ -17,6 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def plain_environment() -> dict[str, str]:
+    """The environment without the width of somebody's terminal: test runners set it."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """`command("status", folder)`: what `datadreamer status folder` prints, and its exit code."""
@@ -25,7 +30,7 @@ def command(tmp_path: Path) -> Command:
         source = str(Path(datadreamer.__file__).parents[1])
         return subprocess.run(
             [sys.executable, "-m", "datadreamer", *map(str, words)],
-            env={**os.environ, "PYTHONPATH": source, "PYTHONIOENCODING": "utf-8", **environment},
+            env={**plain_environment(), "PYTHONPATH": source, "PYTHONIOENCODING": "utf-8", **environment},
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -19,13 +19,16 @@ ROWS = 24
 SOURCE = str(Path(datadreamer.__file__).parents[1])
 
 
+PLAIN = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # test runners set a width
+
+
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": SOURCE, "PYTHONIOENCODING": "utf-8", **environment},
+        env={**PLAIN, "PYTHONPATH": SOURCE, "PYTHONIOENCODING": "utf-8", **environment},
         timeout=240,
     )
 

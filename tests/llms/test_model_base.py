@@ -20,7 +20,7 @@ from datadreamer.llms.tokens import estimate
     ("parameters", "message"),
     [
         ({"temprature": 1}, "no parameter 'temprature'. Did you mean 'temperature'?"),
-        ({"temperature": -1}, "'temperature' must be between 0.0 and any"),
+        ({"temperature": -1}, "'temperature' must be at least 0.0"),
         ({"top_p": 1.5}, "'top_p' must be between 0.0 and 1.0"),
         ({"n": 0}, "'n' must be at least 1"),
         ({"max_new_tokens": 0}, "'max_new_tokens' must be at least 1"),
@@ -175,10 +175,11 @@ def test_a_failed_row_of_a_batch_fails_alone(scope: _context.StepScope) -> None:
 
 
 def test_prompts_are_taken_buffer_by_buffer() -> None:
-    taken = []
-    outcomes = Local().outcomes(taken.append(n) or f"p{n}" for n in range(10_000))  # type: ignore[func-returns-value]
+    taken: list[int] = []
+    prompts = (taken.append(n) or f"p{n}" for n in range(10_000))  # type: ignore[func-returns-value]
+    outcomes = Local().outcomes(prompts, batch_scheduler_buffer_size=20)
     next(outcomes)
-    assert len(taken) <= 40
+    assert len(taken) <= 40, "at most two buffers of prompts, whatever their number"
 
 
 def test_single_questions_to_a_local_model_are_gathered_into_batches(scope: _context.StepScope) -> None:
