@@ -25,7 +25,8 @@ def test_a_hundred_kills_cost_no_row_and_no_answer(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["wrong"] == []
-    assert found["kills"] == KILLS and found["runs"] >= 2
+    assert found["kills"] == KILLS  # over one workflow on a slow day, over several on a quick one
+    assert found["runs"] >= 1
 
 
 ROWS = 400
