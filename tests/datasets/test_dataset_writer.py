@@ -130,6 +130,11 @@ def test_what_cannot_be_stored_says_what_to_do(tmp_path, value, words):
     assert words in str(error.value)
 
 
+def test_a_column_name_that_is_not_unicode_is_refused(tmp_path):
+    with pytest.raises(StepOutputError, match=r"Row 0 of step 'S': the column name .* surrogate"):
+        DatasetWriter(tmp_path, step="S").append({"\ud800": 1})
+
+
 def test_an_int_that_a_float_cannot_hold_is_not_rounded(tmp_path):
     writer = DatasetWriter(tmp_path)
     writer.append({"x": 2**60 + 1})

@@ -36,6 +36,8 @@ def test_folders_globs_and_lists(tmp_path):
         ({"data_files": "tweets.txt"}, r"tweets.txt does not exist. Did you mean 'tweet.txt'\?"),
         ({"data_files": "*.md"}, r"No file matches .*\*.md"),
         ({"data_files": []}, "empty list"),
+        ({"data_files": 3}, "a path, a glob or a list of them, not int 3"),
+        ({"data_files": ["a.txt", None]}, "a path, a glob or a list of them, not list"),
         ({"data_files": {"train": "x"}}, "by split is not supported"),
         ({"data_files": "https://example.org/a.txt"}, "download it first"),
     ],

@@ -52,7 +52,7 @@ def _column(step: StepRecord, column: OutputColumn, steps: Steps, trainers: Trai
     if column.origin == "computed":
         return combine([part for part, _ in _shown(step, column, steps)])
     if column.origin == "copied" and column.derived_from:
-        return _copied(step, _shown(step, column, steps))
+        return _copied(step, _copied_from(step, column, steps) or _shown(step, column, steps))
     return _undeclared(step, column, steps, trainers)
 
 
@@ -123,6 +123,21 @@ def _shown(step: StepRecord, column: OutputColumn, steps: Steps) -> list[Weighte
     return parts
 
 
+def _copied_from(step: StepRecord, column: OutputColumn, steps: Steps) -> list[Weighted]:
+    """The columns that a copy stands for: of a result that was read whole, the one of the same (or the old) name."""
+    name = column.declared or column.name
+    parts: list[Weighted] = []
+    for use in step.inputs:
+        if use.name not in (column.derived_from or ()):
+            continue
+        read = steps.get(use.step) if use.step is not None and use.column is None else None
+        if read is not None and any(other.name == name for other in read.outputs):
+            parts.append((_of_column(read, name), use.rows if use.rows is not None else read.rows.output))
+        else:
+            parts.append(_of_input(use, steps))
+    return parts
+
+
 def _of_input(use: InputUse, steps: Steps) -> Weighted:
     if use.step is None:  # values given in the script
         return REAL, use.rows
@@ -131,7 +146,10 @@ def _of_input(use: InputUse, steps: Steps) -> Weighted:
         return UNKNOWN, use.rows
     rows = use.rows if use.rows is not None else step.rows.output
     if use.column is None:
-        return combine([_of_column(step, column.name) for column in step.outputs]), rows
+        parts = [_of_column(step, column.name) for column in step.outputs]
+        if not parts:  # a lazy result whose columns nobody has seen: whatever it reads
+            parts = [_of_input(inner, steps)[0] for inner in step.inputs] or [UNKNOWN]
+        return combine(parts), rows
     return _of_column(step, use.column), rows
 
 

@@ -45,6 +45,11 @@ class GrowingSchema:
         for name in names:
             if not isinstance(name, str):
                 raise StepOutputError(f"Row {row}{self._where}: a column name must be text, not {cell_name(name)}.")
+            if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+                raise StepOutputError(
+                    f"Row {row}{self._where}: the column name {name!r} has half of a surrogate pair, which is not "
+                    'valid Unicode. Clean it with name.encode("utf-8", "replace").decode().'
+                )
             self.types[name] = pa.null()
 
     def wrong_names(self, given: Iterable[Any], row: int) -> StepOutputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,7 +98,8 @@ def output_columns(step: Step, names: list[str], schema: Any, digests: dict[str,
         schema: their Arrow types; None for rows that are made when they are read.
         digests: content digest by column name, where it is known.
     """
-    declared = {} if step.any_columns else {new: old for old, new in step.output_name_mapping.items()}
+    renamed: dict[str, str] = getattr(step, "column_mapping", {}) if step.any_columns else step.output_name_mapping
+    declared = {new: old for old, new in renamed.items()}
     made = []
     for name in names:
         was = declared.get(name, name)
@@ -236,10 +238,24 @@ def determinism(step: Step, scope: _context.StepScope | None) -> Determinism:
     if scope is not None and scope.models:
         if all(_is_pinned(facts.get("spec") or {}) for facts in scope.models.values()):
             return Determinism(level="D2", why="local model, pinned by the content of its files or its commit")
+        alias = next((facts for facts in scope.models.values() if not _is_snapshot(facts.get("spec") or {})), None)
+        if alias is not None:
+            given = public_name(str((alias.get("spec") or {}).get("model")))
+            return Determinism(
+                level="D0",
+                why=f"'{given}' names no fixed version, so what it answers with may change; exact from the recording",
+            )
         return Determinism(level="D1", why="a hosted model was asked; exact from the recording, statistical without it")
     if any(item.role in ("input", "rows") for item in step._declaration.fields.values()) or step.card_sources():
         return Determinism(level="D4", why="code and data only")
     return Determinism(level="D4", why="made from values in the script")
+
+
+def _is_snapshot(spec: dict[str, Any]) -> bool:
+    """Whether a model is one fixed version: a known revision, or a name with a date or a version number in it."""
+    if _is_pinned(spec) or spec.get("revision") or "answers" in spec:
+        return True
+    return bool(re.search(r"20\d{2}-?\d{2}-?\d{2}|-\d{3,4}$|@", str(spec.get("model") or "")))
 
 
 def _is_pinned(spec: dict[str, Any]) -> bool:

@@ -11,6 +11,8 @@ from ..errors import InvalidTypeError, ModelError
 from .llm import LLM
 from .types import Generation, Request, Usage
 
+KEPT = 10_000  # requests that are kept at least: memory does not grow with the number of rows
+
 Answers = str | Sequence[str] | Mapping[str, str] | Callable[..., str]
 
 
@@ -46,7 +48,7 @@ class FakeLLM(LLM):
         self.system_prompt = system_prompt
         self.retry_on_fail = False
         self.calls = 0  # requests that reached the model
-        self.requests: list[Request] = []  # the requests themselves, in the order of their arrival
+        self.requests: list[Request] = []  # the requests themselves, in the order of their arrival: the last thousands
         self.max_context_length = max_context_length
         self.latency = latency
         self._answers = answers
@@ -66,6 +68,8 @@ class FakeLLM(LLM):
 
     async def _answer(self, request: Request) -> Generation:
         self.calls += 1
+        if len(self.requests) == 2 * KEPT:
+            del self.requests[:KEPT]
         self.requests.append(request)
         if self.latency:
             await asyncio.sleep(self.latency)

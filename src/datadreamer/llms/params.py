@@ -169,9 +169,8 @@ def _number(given: Mapping[str, Any], name: str, low: float | None, high: float 
         raise InvalidTypeError(f"'{name}' must be a number, not {value!r}.")
     value = float(value)
     if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise InvalidArgumentError(
-            f"'{name}' must be between {low} and {high if high is not None else 'any'}, not {value}."
-        )
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InvalidArgumentError(f"'{name}' must be {bounds}, not {value}.")
     return value
 
 

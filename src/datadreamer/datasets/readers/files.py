@@ -52,7 +52,11 @@ def resolve_files(
         if base is None:
             raise SourceError("Give data_files (a path, a glob or a list) or data_folder.")
         return _in_folder(kind, base)
-    given = [data_files] if isinstance(data_files, (str, Path)) else list(data_files)
+    given = [data_files] if isinstance(data_files, (str, Path)) else data_files
+    if not isinstance(given, Sequence) or not all(isinstance(entry, (str, Path)) for entry in given):
+        raise SourceError(
+            f"data_files is a path, a glob or a list of them, not {type(data_files).__name__} {given!r:.80}."
+        )
     found = [path for entry in given for path in _entry(kind, base, entry)]
     if not found:
         raise SourceError("data_files is an empty list: name at least one file.")

@@ -13,6 +13,11 @@ from ..step import Step
 from .base import Dataset, Operation, of_rows, operation_options, refuse_twice
 
 
+def input_name(number: int) -> str:
+    """The name of the first, second, … result."""
+    return "source" if number == 1 else f"source{number}"
+
+
 class _Several(Operation):
     """An operation on several results; `source` is the first of them, the others are inputs of their own."""
 
@@ -23,10 +28,15 @@ class _Several(Operation):
 
     def check(self) -> None:
         for number, other in enumerate(self._rest, 2):
-            name = f"source{number}"
+            name = input_name(number)
             self._declaration.add(Field("rows", name))
             self._inputs[name] = other
+        self.origins = self.origins_of([input_name(number) for number in range(1, len(self._rest) + 2)])  # type: ignore[misc]
         super().check()
+
+    def origins_of(self, inputs: list[str]) -> dict[str, str]:
+        """Where each column comes from, given the names of the inputs."""
+        raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
         settings = super().identity()
@@ -64,6 +74,9 @@ class _Several(Operation):
 class ConcatStep(_Several):
     """The rows of several results, one after the other."""
 
+    def origins_of(self, inputs: list[str]) -> dict[str, str]:
+        return {"*": f"copied:{','.join(inputs)}"}
+
     def stored(self, rows: list[Any]) -> Any:
         return concat_rows(rows)
 
@@ -91,6 +104,13 @@ class ConcatStep(_Several):
 class ZippedStep(_Several):
     """The columns of several results, side by side; lazy ones run to the longest."""
 
+    def origins_of(self, inputs: list[str]) -> dict[str, str]:
+        return {
+            name: f"copied:{read}"
+            for read, source in zip(inputs, self.all_sources(), strict=True)
+            for name in _known_names(source)
+        }
+
     def stored(self, rows: list[Any]) -> Any:
         return zip_rows(rows)
 
@@ -111,6 +131,11 @@ class ZippedStep(_Several):
     def total(self) -> int | None:
         counts = self._counts()
         return None if counts is None else max(counts)
+
+
+def _known_names(source: Any) -> list[str]:
+    """Column names, as far as they are known without computing a lazy row."""
+    return source.column_names if isinstance(source, OutputDataset) else source.known_column_names or []
 
 
 def concat(*steps: Step, name: str | None = None, lazy: bool = True, **options: Any) -> Step:
