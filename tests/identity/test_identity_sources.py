@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,42 @@ def test_classes_of_a_notebook_are_identified_by_their_cell():
     second = digest(scope["Cleaner"])
     run_cell("\n" + cell.format("lower"), "<ipython-input-7-gg>", scope)
     assert digest(scope["Cleaner"]) == first != second
+
+
+def test_classes_made_by_exec_without_a_module_name_are_the_users_own():
+    scope: dict[str, object] = {}
+    cell = "class Cleaner:\n    def run(self, text):\n        return text.{}()\n"
+    run_cell(cell.format("lower"), "<ipython-input-8-hh>", scope)
+    first = digest(scope["Cleaner"])
+    run_cell(cell.format("upper"), "<ipython-input-9-ii>", scope)
+    assert digest(scope["Cleaner"]) != first
+
+
+COMMAND = """
+from datadreamer.identity import digest
+LIMIT = {limit}
+def clean(text): return text.split()[:LIMIT]
+class Cleaner:
+    def run(self, text): return clean(text)
+print(digest([clean, Cleaner]))
+"""
+
+
+def run_command(program: str, *options: str) -> str:
+    done = subprocess.run([sys.executable, *options, "-c", program], capture_output=True, text=True)
+    return done.stderr or done.stdout
+
+
+def test_functions_of_a_program_on_the_command_line_are_identified_by_its_text():
+    first = run_command(COMMAND.format(limit=3))
+    assert first.startswith("ddw1:")
+    assert run_command("# again" + COMMAND.format(limit=3), "-O") == first
+    assert run_command(COMMAND.format(limit=4)) != first
+
+
+def test_a_function_made_by_exec_is_not_taken_for_one_of_the_command_line():
+    program = COMMAND.format(limit=3) + "\nexec('\\n\\n\\ndef clean(text): return 1')\nprint(digest(clean))\n"
+    assert "which has no source that can be read" in run_command(program)
 
 
 def test_functions_with_assertions_in_a_rewritten_test_file_are_found():

@@ -65,6 +65,8 @@ def class_origin(cls: type) -> Origin:
     whose = origin(cls.__module__)
     if whose in ("standard", "installed") and cls.__flags__ & HEAP_TYPE and "<locals>" not in cls.__qualname__:
         found: Any = sys.modules.get(cls.__module__)
+        if cls.__module__ == "builtins":  # or of the user, by exec() in a namespace without a name
+            return whose if getattr(found, cls.__qualname__, None) is cls else "project"
         if not str(getattr(found, "__file__", "")).endswith(".py"):
             return whose  # a module in C may name its classes as it likes
         for name in cls.__qualname__.split("."):

@@ -22,6 +22,7 @@ from typing import Any
 from .normal import Function, canonical_text, normal_class, normal_function
 from .refusal import Refusal
 
+COMMAND = "<string>"  # the file name of `python -c`, and of much else that was compiled from a string
 FUTURE_FLAGS = __future__.annotations.compiler_flag  # the only one that is not mandatory yet
 
 NO_SOURCE_CURE = (
@@ -60,12 +61,23 @@ class Parsed:
 
 def text_of(filename: str, namespace: dict[str, Any]) -> str:
     """The text of a source file, notebook cell or prompt entry; empty when there is none."""
+    if filename == COMMAND:
+        return _command() if namespace is getattr(sys.modules.get("__main__"), "__dict__", None) else ""
     lines = linecache.getlines(filename, namespace)
     if not lines:  # a script started by a relative path, after a change of folder
         file = namespace.get("__file__")
         if isinstance(file, str) and PurePath(file).name == PurePath(filename).name:
             lines = linecache.getlines(file, namespace)
     return "".join(lines)
+
+
+def _command() -> str:
+    """The program that was given as `python -c`; empty when there is none."""
+    if sys.argv[:1] != ["-c"]:
+        return ""
+    options = iter(sys.orig_argv[1:])
+    found = any(option.startswith("-") and option.endswith("c") for option in options)
+    return next(options, "") if found else ""
 
 
 @lru_cache(maxsize=256)
@@ -120,6 +132,8 @@ def _current(code: CodeType, namespace: dict[str, Any]) -> Parsed | None:
     parsed = _parsed(code, namespace)
     if parsed is None or _agrees(code, parsed, namespace):
         return parsed
+    if code.co_filename == COMMAND:
+        return None  # made by exec(), in a program that is a string itself
     linecache.checkcache(code.co_filename)  # the text may be older than a module that was loaded again
     parsed = _parsed(code, namespace)
     if parsed is None or not _agrees(code, parsed, namespace):
@@ -128,7 +142,7 @@ def _current(code: CodeType, namespace: dict[str, Any]) -> Parsed | None:
 
 
 def _agrees(code: CodeType, parsed: Parsed, namespace: dict[str, Any]) -> bool:
-    if type(namespace.get("__loader__")) is not SourceFileLoader:
+    if code.co_filename != COMMAND and type(namespace.get("__loader__")) is not SourceFileLoader:
         return True  # a loader that rewrites code, or a cell whose text cannot change
     return any(same_code(code, candidate) for candidate in parsed.codes(code.co_firstlineno))
 
