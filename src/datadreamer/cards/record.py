@@ -273,7 +273,7 @@ class SessionInfo(Struct, kw_only=True):
     started: float
     ended: float | None = None
     status: Status | Literal["running"] = "running"
-    script: str | None = None  # file name only
+    script: str | None = None  # file name only, `python -m module` or `datadreamer demo`
     git_commit: str | None = None
     git_dirty: bool | None = None
     error: str | None = None

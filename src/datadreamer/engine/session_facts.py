@@ -28,10 +28,16 @@ def session_info() -> SessionInfo:
 
 
 def _script() -> str | None:
-    """The file name of the running script, without its folder; None in a notebook or a REPL."""
+    """How the running script is called, without its folder; None in a notebook or a REPL."""
     main = sys.modules.get("__main__")
     path = getattr(main, "__file__", None)
-    return os.path.basename(path) if path else None  # noqa: PTH119 - a name, never opened
+    if not path:
+        return None
+    name = os.path.basename(path)  # noqa: PTH119 - a name, never opened
+    module = getattr(getattr(main, "__spec__", None), "name", "").removesuffix(".__main__")
+    if "datadreamer" in (module, name.removesuffix(".exe")):  # the command: `datadreamer demo`
+        return " ".join(["datadreamer", *sys.argv[1:2]])
+    return f"python -m {module}" if module else name
 
 
 def git_state() -> tuple[str | None, bool | None]:
