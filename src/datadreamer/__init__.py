@@ -8,5 +8,9 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from .engine.session import DataDreamer as DataDreamer
 
-__getattr__, __dir__, __all__ = exports(__name__, {"DataDreamer": "engine.session"})
+__getattr__, _, __all__ = exports(__name__, {"DataDreamer": "engine.session"})
 __all__ = [*__all__, "__version__"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -344,9 +344,12 @@ class DataDreamer:
         """Print where a step's rows came from, as JSON."""
         sys.stdout.write(self._workspace.data_card(step) + "\n")
 
-    def write_card(self, step: Step, folder: Path, **facts: Any) -> None:
-        """Write the step's card and record into a folder of exported rows."""
+    def write_card(self, step: Step, folder: Path, **facts: Any) -> bool:
+        """Write the step's card and record into a folder of exported rows; False for a step of another session."""
+        if self._names.get(step.name) is not step:
+            return False
         self._workspace.book.write_card(step.name, folder, **facts)
+        return True
 
     @property
     def ledger(self) -> Any:

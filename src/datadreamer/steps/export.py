@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from ..datasets import (
     split_indices,
     split_paths,
 )
+from ..errors import InvalidArgumentError, nearest
 from .step import Step
+
+logger = logging.getLogger("datadreamer.step")
 
 _SIZES = ("train_size", "validation_size", "test_size", "stratify_by_column")
 _WRITERS: dict[str, Any] = {"csv": export_csv, "json": export_json, "parquet": export_parquet}
@@ -46,7 +50,9 @@ def export_to_file(step: Step, kind: str, path: str, **options: Any) -> Any:
 def export_to_hf_dataset(step: Step, path: str, **options: Any) -> Any:
     """Write a dataset folder with the step's card in it; gives the dataset (or its splits), opened from there."""
     shards = options.pop("save_num_shards", None)
-    parts = _parts(step, _take_sizes(options))
+    sizes = _take_sizes(options)
+    _refuse(options)
+    parts = _parts(step, sizes)
     folder = export_hf_dataset(_rows(step) if parts is None else parts, path, num_shards=shards)
     write_card(step, folder)
     from datasets import load_from_disk
@@ -57,8 +63,12 @@ def export_to_hf_dataset(step: Step, path: str, **options: Any) -> Any:
 def write_card(step: Step, folder: Path, **facts: Any) -> None:
     """The step's card and record beside exported rows, where the session knows the step."""
     session = _context.session()
-    if session is not None and not session.in_memory:
-        session.write_card(step, folder, **facts)
+    if session is None or not session.write_card(step, folder, **facts):
+        logger.warning(
+            "'%s' goes to %s without a card, which only the session that made it can write: export inside it.",
+            step.name,
+            folder,
+        )
 
 
 def split_rows(step: Step, options: dict[str, Any]) -> dict[str, Rows]:
@@ -69,13 +79,14 @@ def split_rows(step: Step, options: dict[str, Any]) -> dict[str, Rows]:
 
 def _each(step: Step, splits: dict[str, Any], convert: Any) -> Any:
     sizes = _take_sizes(splits)
-    if splits:
-        from ..errors import InvalidArgumentError, nearest
-
-        name = next(iter(splits))
-        raise InvalidArgumentError(f"An export has no argument '{name}'. {nearest(name, _SIZES)}")
+    _refuse(splits)
     parts = _parts(step, sizes)
     return convert(_rows(step)) if parts is None else {name: convert(rows) for name, rows in parts.items()}
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    for name in options:
+        raise InvalidArgumentError(f"An export has no argument '{name}'. {nearest(name, (*_SIZES, *_IGNORED))}")
 
 
 def _take_sizes(options: dict[str, Any]) -> dict[str, Any]:
