@@ -57,6 +57,7 @@ def test_columns_in_a_field_become_rows(file):
         ("3", "int 3 is no object"),
         ('[{"a": 1},\n {"a": }]', "line 2: not valid JSON: Expecting value"),
         ('[{"a": 1},\n {"a": 2}', "line 2: not valid JSON: the list is not closed"),
+        ('[{"a": 1},\n {"a": 2},\n]', "line 3: not valid JSON: a comma stands before the closing ']': remove it"),
         ('[{"a": 1}\n {"a": 2}]', "line 2: not valid JSON: expected ',' or ']'"),
         ('[{"a": 1}]\n x', "line 2: not valid JSON: there is more after"),
         ('[{"a": 1}, {"a": "x"}]', "line 1: column 'a' cannot hold str 'x'"),

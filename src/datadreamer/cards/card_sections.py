@@ -176,7 +176,8 @@ def cost_section(run: RunRecord) -> str:
         return ""
     total = run.totals
     rows.append(_cost_row("**total**", total.calls, total.seconds))
-    note = "" if total.cost_complete else "The total leaves out the steps whose price is unknown."
+    partial = not total.cost_complete and total.calls.cost_usd is not None
+    note = "The total leaves out the steps whose price is unknown." if partial else ""
     headers = ("step", "calls", "from the ledger", "tokens in (cached)", "tokens out (reasoning)", "cost", "time")
     return section("Cost", table(headers, rows), note)
 

@@ -119,7 +119,7 @@ def _responsible_ai(run: RunRecord, record: StepRecord) -> dict[str, Any]:
     tools = dict.fromkeys(model.asked or model.name for _, model in models_of(run) if model.role in _WRITERS)
     return {
         "rai:hasSyntheticData": is_synthetic(record),
-        "rai:dataCollection": f"A recorded workflow of {len(run.steps)} steps. Synthetic, by lineage: {shares}.",
+        "rai:dataCollection": f"A recorded workflow (steps: {len(run.steps)}). Synthetic, by lineage: {shares}.",
         "rai:dataCollectionTimeFrame": [_iso(min(started)), _iso(max(ended))] if started and ended else None,
         "rai:dataPreprocessingProtocol": steps,
         "rai:machineAnnotationTools": list(tools),

@@ -90,7 +90,8 @@ def _sentence(run: RunRecord, record: StepRecord) -> str:
     doc = f" ({inline(record.doc).rstrip('.')})" if record.doc else ""
     made = f"made by {code(shared.short_kind(record))}{doc}, with [DataDreamer](https://pypi.org/project/datadreamer/)"
     size = f"{number(record.rows.output)} rows in {number(len(record.outputs))} columns"
-    return f"{size}, {made} {inline(run.library_version)}, in a workflow of {number(len(run.steps))} steps."
+    steps = "step" if len(run.steps) == 1 else "steps"
+    return f"{size}, {made} {inline(run.library_version)}, in a workflow of {number(len(run.steps))} {steps}."
 
 
 def columns_section(record: StepRecord) -> str:

@@ -117,12 +117,15 @@ def _losses(losses: list[LossSummary]) -> str:
 def _totals(run: RunRecord) -> str:
     total = run.totals
     cost = dollars(total.calls.cost_usd) if total.calls.calls else dollars(0)
+    if not total.cost_complete:
+        known = total.calls.cost_usd is not None
+        cost += f", leaving out models whose price is {UNKNOWN}" if known else ": no price of the models is known"
     rows = [
         ("rows written", number(total.rows)),
         ("rows lost", number(total.lost)),
         ("calls", _calls_text(total.calls)),
         ("tokens", _tokens_text(total.calls)),
-        ("cost", cost if total.cost_complete else f"{cost}, leaving out models whose price is {UNKNOWN}"),
+        ("cost", cost),
         ("time of all steps", duration(total.seconds)),
     ]
     return table(("", ""), rows)

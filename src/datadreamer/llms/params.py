@@ -111,7 +111,8 @@ def split_prompt(prompt: Prompt) -> tuple[tuple[dict[str, Any], ...], str | None
         messages = prompt
     if isinstance(messages, Mapping) or not isinstance(messages, Sequence) or not messages:
         raise InvalidTypeError(
-            f"A prompt is a str, a list of messages or a Chat, not {type(prompt).__name__}: {prompt!r:.80}"
+            f"A prompt is a str, a list of messages or a Chat, not {type(prompt).__name__}: {prompt!r:.80}. "
+            "Make text of it first: str(...), or .map() of its column."
         )
     for message in messages:
         if not isinstance(message, Mapping) or "role" not in message:

@@ -349,4 +349,8 @@ class _Window:
 
     def _invalid(self, error: json.JSONDecodeError) -> SourceError:
         line = self.line + self._buffer.count("\n", self.at, error.pos)
-        return SourceError(f"{self._file}, line {line}: not valid JSON: {error.msg}.")
+        what = error.msg
+        before, found = self._buffer[: error.pos].rstrip()[-1:], self._buffer[error.pos : error.pos + 1]
+        if before == "," and found in ("]", "}"):
+            what = f"a comma stands before the closing '{found}': remove it"
+        return SourceError(f"{self._file}, line {line}: not valid JSON: {what}.")
