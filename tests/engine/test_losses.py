@@ -152,7 +152,7 @@ def test_max_failures_holds_for_every_step(tmp_path: Path) -> None:
     failing.update({3, 7, 9})
     with pytest.raises(TooManyFailuresError, match=r"3 rows failed, and max_failures is 2 \(ValueError: 3\)"):
         careful(tmp_path / "number", stored, max_failures=2)
-    with pytest.raises(TooManyFailuresError, match="max_failures is 0.1"):
+    with pytest.raises(TooManyFailuresError, match=r"max_failures is 0\.1"):
         careful(tmp_path / "share", stored, max_failures=0.1)
     assert len(careful(tmp_path / "enough", stored, max_failures=0.15)) == len(
         [n for n in EXPECTED if n not in failing]
