@@ -27,5 +27,5 @@ class Result:
         """Map the files now: they are about to move, and whoever holds this result keeps its rows."""
         with suppress(DamagedFileError):
             rows = getattr(self.dataset(), "rows", None)
-            if rows is not None:
+            if hasattr(rows, "table"):  # lazy rows have no files
                 rows.table()  # mapped, not read
