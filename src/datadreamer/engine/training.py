@@ -123,7 +123,7 @@ class _Training:
         finally:
             progress.close()
         done.mkdir(exist_ok=True)
-        atomic_write(done / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=1))
+        atomic_write(done / RESULT, redactor().data(msgspec.json.format(msgspec.json.encode(result), indent=1)))
         clean_files(job.model)
         job.model.rename(done / "_model")  # last: with it, the training is over
         return result

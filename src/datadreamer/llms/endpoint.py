@@ -66,9 +66,7 @@ def resolve(
         key, key_name = None, "none (a base_url other than OpenAI's own gets only a key passed as api_key=)"
     _checked(key, key_name)
     headers = dict(default_headers or {})
-    if api_key is not None:
-        Redactor.default().add(*real_keys(api_key))  # before anything that quotes it can be written
-    Redactor.default().add(*real_keys(*(value for name, value in headers.items() if _names_key(name))))
+    Redactor.default().add(*_real_keys(*(value for name, value in headers.items() if _names_key(name))))
     if key:
         headers.update({"api-key": key} if azure else {"Authorization": f"Bearer {key}"})
     if organization:
@@ -147,12 +145,10 @@ def _checked(key: str | None, name: str) -> None:
         return
     if not key.isascii() or any(char.isspace() for char in key):
         raise InvalidArgumentError(f"The key in {name} has blanks or characters that no key has. Set it again.")
-    from ..ledger import Redactor
-
-    Redactor.default().add(key)  # whoever is told the key may repeat it
+    Redactor.default().add(*_real_keys(key))  # whoever is told the key may repeat it
 
 
-def real_keys(*values: str) -> list[str]:
+def _real_keys(*values: str) -> list[str]:
     """Those that may be secret: not "none", "not-needed" and the like, which servers without keys are given."""
     return [value for value in values if len(value) >= _LONG or not _WORDS.fullmatch(value)]
 
