@@ -388,20 +388,30 @@ def ask_yes_or_no(rng: random.Random, f: Facts) -> Question:
     return f"{question} {_answer_with(rng, 'Yes', 'No')}", "Yes" if true else "No"
 
 
-QUESTIONS: list[tuple[float, Ask]] = [
-    (0.22, ask_sentiment),
-    (0.26, ask_yes_or_no),
-    (0.22, ask_fields),
-    (0.10, ask_title),
-    (0.06, ask_summary),
-    (0.06, ask_single_field),
-    (0.04, ask_score),
-    (0.04, ask_rewrite),
-]
+QUESTIONS: dict[Ask, float] = {
+    ask_sentiment: 0.22,
+    ask_yes_or_no: 0.26,
+    ask_fields: 0.22,
+    ask_title: 0.10,
+    ask_summary: 0.06,
+    ask_single_field: 0.06,
+    ask_score: 0.04,
+    ask_rewrite: 0.04,
+}
+FIRST_QUESTIONS: dict[Ask, float] = {
+    ask_sentiment: 0.3,
+    ask_fields: 0.3,
+    ask_single_field: 0.2,
+    ask_title: 0.1,
+    ask_summary: 0.1,
+}
 
 
-def _pick_question(rng: random.Random) -> Ask:
-    return rng.choices([ask for _, ask in QUESTIONS], [weight for weight, _ in QUESTIONS])[0]
+VERDICTS: dict[Ask, float] = {ask_yes_or_no: 0.8, ask_fields: 0.1, ask_single_field: 0.1}
+
+
+def _pick(rng: random.Random, questions: dict[Ask, float]) -> Ask:
+    return rng.choices(list(questions), list(questions.values()))[0]
 
 
 # ---------------------------------------------------------------- conversations
@@ -424,9 +434,11 @@ def process_task(rng: random.Random, f: Facts, ask: Ask, task: str) -> Example:
     return Example(task, chat(f"Input: {write_review(rng, f)}\n\nInstruction: {instruction}", answer), f)
 
 
-def question_task(rng: random.Random, f: Facts) -> Example:
+def question_task(
+    rng: random.Random, f: Facts, questions: dict[Ask, float] = QUESTIONS, *, more: float = 0.4
+) -> Example:
     """Questions about one review. Follow-up questions in the same conversation make more of each training token."""
-    ask = _pick_question(rng)
+    ask = _pick(rng, questions)
     instruction, answer = ask(rng, f)
     review = write_review(rng, f)
     layout = rng.random()
@@ -437,8 +449,8 @@ def question_task(rng: random.Random, f: Facts) -> Example:
     else:
         first = f"{review}\n\n{instruction}"
     turns = [first, answer]
-    while rng.random() < 0.4 and len(turns) < 8 and ask is not ask_rewrite:  # after that, which review is "this"?
-        ask = _pick_question(rng)
+    while rng.random() < more and len(turns) < 8 and ask is not ask_rewrite:  # after that, which review is "this"?
+        ask = _pick(rng, questions)
         turns += ask(rng, f)
     return Example("question", chat(*turns), f)
 
@@ -547,7 +559,49 @@ def _judge(
     return Example("judge", chat(prompt, f"{label} A" if first_is_good else f"{label} B"), f)
 
 
-def documents_task(rng: random.Random, f: Facts) -> Example:
+def ask_which_input(rng: random.Random, pair: list[Facts]) -> Question:
+    """A question about one of two inputs that differ in product and feature."""
+    target = rng.randrange(2)
+    facts, label = pair[target], f"Input {'AB'[target]}"
+    questions = [
+        (f"Which input is a review of {with_article(facts.product)}?", label),
+        (f"Which input mentions the {facts.feature}?", label),
+        (f"Which product is reviewed in {label}?", facts.product),
+        (f"Which feature is mentioned in {label}?", facts.feature),
+    ]
+    if pair[0].sentiment != pair[1].sentiment:
+        questions.append((f"Which input is more {facts.sentiment}?", label))
+    question, answer = rng.choice(questions)
+    return (f"{question} {_answer_with(rng, 'Input A', 'Input B')}" if answer == label else question), answer
+
+
+def compare_inputs_task(rng: random.Random, f: Facts) -> Example:
+    """Several questions about the same two inputs, to learn finding the one that is meant."""
+    while True:
+        other = draw_facts(rng, "train")
+        if other.head != f.head and other.feature != f.feature:
+            break
+    pair = [f, other] if rng.random() < 0.5 else [other, f]
+    sep = rng.choice(["\n", "\n\n"])
+    texts = [f"Input {label}: {write_review(rng, facts)}" for label, facts in zip("AB", pair, strict=True)]
+    question, answer = ask_which_input(rng, pair)
+    turns = [sep.join([*texts, f"Instruction: {question}"]), answer]
+    while rng.random() < 0.8 and len(turns) < 12:
+        turns += ask_which_input(rng, pair)
+    return Example("compare", chat(*turns), f)
+
+
+def ask_documents(rng: random.Random, f: Facts) -> Question:
+    return rng.choice(
+        [
+            (f"Is the review of the {f.product} positive or negative?", f.sentiment),
+            (f"Which feature of the {f.product} is mentioned?", f.feature),
+            (f"What does the review of the {f.product} talk about?", f.feature),
+        ]
+    )
+
+
+def documents_task(rng: random.Random, f: Facts, *, more: float = 0.0) -> Example:
     """Reviews of several products and a question about one of them, as RAGPrompt writes it."""
     about = [f]
     for _ in range(rng.randint(1, 3)):
@@ -555,15 +609,12 @@ def documents_task(rng: random.Random, f: Facts) -> Example:
         if all(other.head != facts.head for facts in about):
             about.append(other)
     rng.shuffle(about)
-    question, answer = rng.choice(
-        [
-            (f"Is the review of the {f.product} positive or negative?", f.sentiment),
-            (f"Which feature of the {f.product} is mentioned?", f.feature),
-            (f"What does the review of the {f.product} talk about?", f.feature),
-        ]
-    )
+    question, answer = ask_documents(rng, f)
     documents = "\n".join(f"Document: {write_review(rng, facts)}" for facts in about)
-    return Example("documents", chat(f"{documents}\n\nQuestion: {question}", answer), f)
+    turns = [f"{documents}\n\nQuestion: {question}", answer]
+    while more and rng.random() < more and len(turns) < 12:
+        turns += ask_documents(rng, rng.choice(about))
+    return Example("documents", chat(*turns), f)
 
 
 def list_task(rng: random.Random, f: Facts) -> Example:
@@ -586,35 +637,74 @@ SYSTEM_MESSAGES = [
     "You are an impartial judge.",
 ]
 
-TASKS: list[tuple[float, str]] = [
-    (0.26, "review"),
-    (0.32, "question"),
-    (0.05, "few_shot"),
-    (0.09, "follows"),
-    (0.16, "judge_responses"),
-    (0.08, "judge_inputs"),
-    (0.02, "documents"),
-    (0.02, "list"),
+MAKERS: dict[str, Callable[[random.Random, Facts], Example]] = {
+    "review": review_task,
+    "first_question": lambda rng, f: question_task(rng, f, FIRST_QUESTIONS),
+    "verdicts": lambda rng, f: question_task(rng, f, VERDICTS, more=0.8),
+    "question": question_task,
+    "few_shot": lambda rng, f: few_shot_task(rng, "train"),
+    "follows": follows_task,
+    "judge_responses": judge_responses_task,
+    "judge_inputs": judge_inputs_task,
+    "documents": documents_task,
+    "compare_inputs": compare_inputs_task,
+    "ask_documents": lambda rng, f: documents_task(rng, f, more=0.8),
+    "list": list_task,
+}
+# Where a stage of the training begins, as a share of all steps, and how often it shows each task.
+Stages = list[tuple[float, dict[str, float]]]
+
+# Verdicts are noise to a model that cannot read a review yet: it learns to write and to read in a fraction of the time
+# when they come later.
+READING: Stages = [
+    (0.0, {"review": 0.5, "first_question": 0.5}),
+    (0.12, {"review": 0.25, "question": 0.45, "follows": 0.3}),
+    (
+        0.3,
+        {
+            "review": 0.2,
+            "question": 0.3,
+            "follows": 0.1,
+            "judge_responses": 0.21,
+            "judge_inputs": 0.11,
+            "few_shot": 0.04,
+            "documents": 0.02,
+            "list": 0.02,
+        },
+    ),
 ]
 
 
-def draw_example(rng: random.Random, split: Split = "train") -> Example:
-    """One training example. A fifth of the conversations starts with a system message, which changes nothing."""
-    task = rng.choices([name for _, name in TASKS], [weight for weight, _ in TASKS])[0]
-    facts = draw_facts(rng, split)
-    if task == "few_shot":
-        example = few_shot_task(rng, split)
-    else:
-        makers: dict[str, Callable[[random.Random, Facts], Example]] = {
-            "review": review_task,
-            "question": question_task,
-            "follows": follows_task,
-            "judge_responses": judge_responses_task,
-            "judge_inputs": judge_inputs_task,
-            "documents": documents_task,
-            "list": list_task,
-        }
-        example = makers[task](rng, facts)
+# What is then still weak is seeing that two texts speak of the same thing, which all remaining verdicts need.
+MATCHING: Stages = [
+    (0.0, {"review": 0.15, "verdicts": 0.55, "follows": 0.3}),
+    (
+        0.2,
+        {
+            "review": 0.25,
+            "question": 0.18,
+            "verdicts": 0.07,
+            "follows": 0.04,
+            "judge_responses": 0.14,
+            "judge_inputs": 0.12,
+            "compare_inputs": 0.09,
+            "ask_documents": 0.05,
+            "few_shot": 0.03,
+            "documents": 0.01,
+            "list": 0.02,
+        },
+    ),
+]
+
+
+def draw_example(rng: random.Random, stages: Stages = READING, progress: float = 1.0) -> Example:
+    """One training example; `progress` is the share of the training that is done.
+
+    A fifth of the conversations starts with a system message, which changes nothing.
+    """
+    tasks = [tasks for begin, tasks in stages if begin <= progress][-1]
+    task = rng.choices(list(tasks), list(tasks.values()))[0]
+    example = MAKERS[task](rng, draw_facts(rng, "train"))
     if rng.random() < 0.2:
         system = {"role": "system", "content": rng.choice(SYSTEM_MESSAGES)}
         return replace(example, messages=[system, *example.messages])

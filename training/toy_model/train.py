@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from grammar import draw_example
+from grammar import MATCHING, READING, Stages, draw_example
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -33,10 +32,14 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 CONTEXT = 1024
+VOCABULARY = 2048
+BATCH_TOKENS = 2048
+PARTS = [(READING, 6000), (MATCHING, 4500)]
+ATTENTION = "eager"  # for short rows on a CPU the fused kernel's backward pass takes twice as long
 IGNORED = -100
 
 
-def train_tokenizer(seed: int, vocabulary: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     """A byte-level BPE: the grammar's words are mostly one token, any other Unicode text falls back to bytes."""
     rng = random.Random(seed)
     texts = ["\n".join(message["content"] for message in draw_example(rng).messages) for _ in range(20_000)]
@@ -46,7 +49,7 @@ def train_tokenizer(seed: int, vocabulary: int) -> PreTrainedTokenizerFast:
     bpe.train_from_iterator(
         texts,
         trainers.BpeTrainer(
-            vocab_size=vocabulary,
+            vocab_size=VOCABULARY,
             special_tokens=[PAD, START, END, *ROLES],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             min_frequency=20,  # invented words stay in pieces
@@ -80,7 +83,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         tie_word_embeddings=True,
         **special,
     )
-    model = LlamaForCausalLM(config)
+    model = LlamaForCausalLM._from_config(config, attn_implementation=ATTENTION)
     model.generation_config = GenerationConfig(
         do_sample=True, temperature=1.0, top_p=1.0, max_length=CONTEXT, **special
     )
@@ -107,11 +110,14 @@ def encode(tokenizer: PreTrainedTokenizerFast, messages: list[dict[str, str]], *
     return ids, labels
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, seed: int, tokens: int) -> Iterator[list[Row]]:
-    """Endless batches of about `tokens` tokens. Rows of like length go together, so that little is padding."""
+def batches(
+    tokenizer: PreTrainedTokenizerFast, stages: Stages, seed: int, tokens: int, steps: int
+) -> Iterator[list[Row]]:
+    """`steps` batches of about `tokens` tokens. Rows of like length go together, so that little is padding."""
     rng = random.Random(seed)
-    while True:
-        examples = [draw_example(rng) for _ in range(2000)]
+    done = 0
+    while done < steps:
+        examples = [draw_example(rng, stages, done / steps) for _ in range(2000)]
         rows = [
             encode(tokenizer, example.messages, plain=example.task.startswith("review") and rng.random() < 0.05)
             for example in examples
@@ -123,7 +129,8 @@ def batches(tokenizer: PreTrainedTokenizerFast, seed: int, tokens: int) -> Itera
                 pool.append([])
             pool[-1].append(row)
         rng.shuffle(pool)
-        yield from pool
+        yield from pool[: steps - done]
+        done += len(pool)
 
 
 def answer_loss(model: LlamaForCausalLM, rows: list[Row]) -> torch.Tensor:
@@ -146,9 +153,23 @@ def answer_loss(model: LlamaForCausalLM, rows: list[Row]) -> torch.Tensor:
 # ---------------------------------------------------------------- training
 
 
-def rate(step: int, steps: int, peak: float, warmup: int = 200, decay: float = 0.4) -> float:
-    """Warm up, hold, and come down to zero linearly over the last part."""
-    return peak * min(1.0, (step + 1) / warmup, (steps - step) / (steps * decay))
+def new_optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers, AdamW for the embedding and the norms."""
+    inside = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(inside, lr=3e-3, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+def rate(step: int, steps: int, warmup: int = 200, decay: float = 0.4) -> float:
+    """The learning rate as a share of its peak: warm up, hold, and come down to zero over the last part."""
+    return min(1.0, (step + 1) / warmup, (steps - step) / (steps * decay))
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -163,48 +184,54 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Pa
     config.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, help="folder for the model")
-    parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--batch-tokens", type=int, default=2048)
-    parser.add_argument("--peak-rate", type=float, default=1.5e-3)
-    parser.add_argument("--vocabulary", type=int, default=2048)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--save-every", type=int, default=250, help="steps between two saves")
-    args = parser.parse_args()
-
-    torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
-    tokenizer = train_tokenizer(args.seed, args.vocabulary)
-    model = new_model(tokenizer)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens in the vocabulary")
-
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=args.peak_rate, betas=(0.9, 0.98))
-
+def train_part(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stages: Stages, steps: int, seed: int, output: Path
+) -> None:
+    """One run of the learning rate up and down, with new optimizers. Prints the loss, saves every 250 steps."""
+    optimizers = new_optimizers(model)
     started, seen, shown = time.monotonic(), 0, 0.0
-    for step, rows in enumerate(batches(tokenizer, args.seed, args.batch_tokens)):
-        if step == args.steps:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, args.steps, args.peak_rate)
+    for step, rows in enumerate(batches(tokenizer, stages, seed, BATCH_TOKENS, steps)):
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * rate(step, steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = answer_loss(model, rows)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         seen += sum(len(ids) for ids, _ in rows)
-        shown = loss.item() if math.isclose(shown, 0.0) else 0.98 * shown + 0.02 * loss.item()
+        shown = loss.item() if step == 0 else 0.98 * shown + 0.02 * loss.item()
         if (step + 1) % 50 == 0:
             minutes = (time.monotonic() - started) / 60
             print(f"step {step + 1:5d}  loss {shown:.4f}  {seen:,} tokens  {minutes:.1f} minutes", flush=True)
-        if (step + 1) % args.save_every == 0:
-            save(model, tokenizer, args.output)
-    save(model, tokenizer, args.output)
+        if (step + 1) % 250 == 0 or step + 1 == steps:
+            save(model, tokenizer, output)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--start-from", type=Path, help="skip the first part: go on with the model it left in a folder")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    if args.start_from:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.start_from)
+        model = LlamaForCausalLM.from_pretrained(args.start_from, attn_implementation=ATTENTION).train()
+    else:
+        tokenizer = train_tokenizer(args.seed)
+        model = new_model(tokenizer)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens in the vocabulary")
+
+    for number, (stages, steps) in enumerate(PARTS):
+        if number == 0 and args.start_from:
+            continue
+        print(f"part {number + 1}: {steps} steps")
+        train_part(model, tokenizer, stages, steps, args.seed + number, args.output)
 
 
 if __name__ == "__main__":
