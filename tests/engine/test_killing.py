@@ -61,6 +61,25 @@ class Counting:
         return answer(f"echo {prompt}")
 
 
+class Stall:
+    """How long this machine lets a thread that wants to run wait: what no program can answer for."""
+
+    def __init__(self) -> None:
+        self._longest, self._over = 0.0, threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            before = time.monotonic()
+            time.sleep(0.005)
+            self._longest = max(self._longest, time.monotonic() - before - 0.005)
+
+    def longest(self) -> float:
+        """Seconds; ends the watch."""
+        self._over.set()
+        return self._longest
+
+
 def start(server: Server, folder: Path, script: Path) -> subprocess.Popen[str]:
     command = [sys.executable, str(script), server.url, str(folder), str(ROWS)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -71,11 +90,12 @@ def test_kills_at_random_moments_cost_nothing_that_was_received(tmp_path: Path) 
     script.write_text(SCRIPT)
     kills: list[float] = []
     moments = random.Random(7)
+    stall = Stall()
     with Server(counting) as server:
         for _ in range(40):
             process = start(server, folder, script)
             try:
-                process.wait(timeout=moments.uniform(0.5, 1.6))
+                process.wait(timeout=moments.uniform(0.3, 1.1))
                 break
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
@@ -84,13 +104,15 @@ def test_kills_at_random_moments_cost_nothing_that_was_received(tmp_path: Path) 
         out, err = process.communicate()
         if process.returncode != 0:
             out, err = start(server, folder, script).communicate(timeout=120)
+    bound = 0.1 + stall.longest()
     assert len(kills) >= 3, "the workflow must be killed several times for this test to say anything"
     rows = json.loads(out.splitlines()[-1])
     assert rows == [f"ECHO INPUT: TEXT {n}\n\nINSTRUCTION: GO." for n in range(ROWS)], err
     for prompt, times in counting.sent.items():
-        for sent in times[:-1]:  # asked again later: only if a kill came within 100 ms of it, or while it was on its way
+        for sent in times[:-1]:
+            # asked again later: only if a kill came within 100 ms of it, or while it was on its way
             nearest = min((kill - sent for kill in kills), key=abs)
-            assert -0.1 <= nearest <= 0.1, f"{prompt!r} was paid for twice, {nearest * 1000:.0f} ms before a kill"
+            assert abs(nearest) <= bound, f"{prompt!r} was paid for twice, {nearest * 1000:.0f} ms before a kill"
 
 
 def test_a_step_with_process_goes_on_behind_what_was_written(tmp_path: Path) -> None:

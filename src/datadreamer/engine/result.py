@@ -26,6 +26,6 @@ class Result:
     def pin(self) -> None:
         """Map the files now: they are about to move, and whoever holds this result keeps its rows."""
         with suppress(DamagedFileError):
-            rows = getattr(self.dataset(), "rows", None)
+            rows: Any = getattr(self.dataset(), "rows", None)
             if hasattr(rows, "table"):  # lazy rows have no files
                 rows.table()  # mapped, not read
