@@ -141,9 +141,7 @@ def test_half_a_part_of_a_killed_run_is_never_read(work: Work) -> None:
 # --- the ledger -------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_no_ledger_is_refused_and_mended(
-    work: Work, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_no_ledger_is_refused_and_mended(work: Work, capsys: pytest.CaptureFixture[str]) -> None:
     work.ledger.write_bytes(b"this is no database" * 1000)
     for suffix in ("-wal", "-shm"):
         Path(f"{work.ledger}{suffix}").unlink(missing_ok=True)
@@ -207,7 +205,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_named_and_costs_no_answer(small_disk: Path) -> None:
     work = Work(small_disk / "output")
-    (small_disk / "other").write_bytes(bytes(3_700_000))
+    (small_disk / "other").write_bytes(bytes(3_830_000))
     with pytest.raises(FolderNotWritableError, match=r"(disk is full|No space left)"):
         work.run()
     before = work.llm.calls

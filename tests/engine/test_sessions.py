@@ -252,7 +252,8 @@ def test_a_program_with_handlers_of_its_own_keeps_them(tmp_path: Path, caplog: p
     assert logging.getLogger("datadreamer").handlers == before
 
 
-def test_ctrl_c_says_how_to_go_on_and_prints_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("background", [False, True])
+def test_ctrl_c_says_how_to_go_on_and_prints_no_traceback(tmp_path: Path, background: bool) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\nfrom datadreamer import DataDreamer\nfrom datadreamer.llms import FakeLLM\n"
@@ -260,7 +261,8 @@ def test_ctrl_c_says_how_to_go_on_and_prints_no_traceback(tmp_path: Path) -> Non
         "with DataDreamer(sys.argv[1]):\n"
         "    texts = DataSource('Texts', {'t': [str(n) for n in range(5000)]})\n"
         "    print('asking', flush=True)\n"
-        "    Prompt('Ask', prompts=texts['t'], llm=FakeLLM('ok', latency=0.2), batch_size=4)\n"
+        "    llm = FakeLLM('ok', latency=0.2)\n"
+        f"    Prompt('Ask', prompts=texts['t'], llm=llm, batch_size=4, background={background})\n"
     )
     command = [sys.executable, str(script), str(tmp_path / "o")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
