@@ -134,8 +134,12 @@ class DataDreamer:
             return
         unseen: BaseException | None = None
         try:
-            if not isinstance(error, KeyboardInterrupt | SystemExit):
-                unseen = self._end_background()
+            try:
+                if not isinstance(error, KeyboardInterrupt | SystemExit):
+                    unseen = self._end_background()
+            except (KeyboardInterrupt, SystemExit) as interruption:  # while waiting for background steps
+                unseen = interruption
+                self._say_interrupted()
             self._say_goodbye(error or unseen)
         finally:
             _context.set_session(None)
@@ -167,6 +171,11 @@ class DataDreamer:
         if summary:
             logger.info("%s", summary)
 
+    def _say_interrupted(self) -> None:
+        kept = f"Everything received so far is kept in {self.folder}: run the script again to go on."
+        logger.warning("Interrupted. %s", kept if self.folder else "The session was in memory: nothing is kept.")
+        hush_interrupt()
+
     def __enter__(self) -> DataDreamer:
         current = _context.session()
         if current is not None:
@@ -179,9 +188,7 @@ class DataDreamer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            kept = f"Everything received so far is kept in {self.folder}: run the script again to go on."
-            logger.warning("Interrupted. %s", kept if self.folder else "The session was in memory: nothing is kept.")
-            hush_interrupt()
+            self._say_interrupted()
         self.stop(error)
 
     def _second(self, running: DataDreamer) -> SessionError:

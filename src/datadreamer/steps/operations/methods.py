@@ -47,10 +47,10 @@ class Operations:
         lazy: bool = True,
         **options: Any,
     ) -> Step:
-        """The rows in a random order that `seed` decides; without a seed, an order of its own for every step.
+        """The rows in a random order that `seed` decides; without one it is 0, so that a rerun gives the same order.
 
         Args:
-            seed: any integer.
+            seed: any integer, 0 or more.
             buffer_size: for lazy rows, which cannot be indexed: how many are mixed at a time.
         """
         return self._operation("ShuffleStep", "shuffle", name, options, seed=seed, buffer_size=buffer_size, lazy=lazy)
