@@ -1,4 +1,4 @@
-"""A finished workflow of 10 steps with 100,000 rows is opened again: CPU seconds of the whole process, imports included.
+"""A finished workflow of 10 steps with 100,000 rows is opened again: CPU of the whole process, imports included.
 
     python benchmarks/reopen.py [RUNS]
 
@@ -37,7 +37,9 @@ with DataDreamer(sys.argv[1], verbose=False):
     step = more
     for number in range(6):
         asked = ProcessWithPrompt(
-            f"Ask {number}", inputs={"inputs": step["text"]}, args={"llm": llm, "instruction": f"Say it {number} times."},
+            f"Ask {number}",
+            inputs={"inputs": step["text"]},
+            args={"llm": llm, "instruction": f"Say it {number} times."},
             outputs={"generations": "text"},
         )
         step = asked
