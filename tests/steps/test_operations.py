@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,8 @@ OPERATIONS = [
     Operation("select", lambda s, **o: s.select([0, -1, 0], **o), lambda r: [r[0], r[-1], r[0]], least=1),
     Operation("select", lambda s, **o: s.select([], **o), lambda r: []),
     Operation("select", lambda s, **o: s.select(range(1), **o), lambda r: r[:1], least=1),
+    Operation("select", lambda s, **o: s.select(np.array([0, 0]), **o), lambda r: [r[0], r[0]], least=1),
+    Operation("take", lambda s, **o: s.take(np.int64(2), **o), lambda r: r[:2]),
     Operation("select_columns", lambda s, **o: s.select_columns(["text", "n"], **o),
               lambda r: pick(r, "text", "n"), columns=("text", "n")),
     Operation("select_columns", lambda s, **o: s.select_columns("text", **o),
@@ -304,7 +307,10 @@ def test_splits_that_do_not_add_up_are_refused(memory: DataDreamer, sizes: dict[
     [
         (lambda s: s.select_columns(["m"]), r"Step 'S \(select_columns\)': there is no column 'm' in 'S'\. Known: n,"),
         (lambda s: s.select_columns("tex"), r"Did you mean 'text'"),
+        (lambda s: s.select_columns([]), r"would leave no column, and so no rows\. Columns: 'n', 'text'"),
         (lambda s: s.remove_columns("m"), r"no column 'm'"),
+        (lambda s: s.remove_columns(["n", "text"]), r"would leave no column"),
+        (lambda s: s.shuffle(sed=3), r"shuffle\(\) has no argument 'sed'\. Did you mean 'seed'"),
         (lambda s: s.rename_column("m", "x"), r"no column 'm'"),
         (lambda s: s.rename_column("n", "text"), r"two columns would be called 'text'"),
         (lambda s: s.sort("m"), r"no column 'm'"),

@@ -170,7 +170,7 @@ def _bind_args(declared: Declaration, who: str, given: dict[str, Any]) -> dict[s
                 raise InvalidArgumentError(f"{who} needs the argument '{name}'{hint}.{_misspelt(name, given, known)}")
             bound[name] = item.make_default()
             continue
-        value = given[name]
+        value = _plain(given[name])
         allowed_none = value is None and not item.required and item.default is None
         if not allowed_none and item.annotation is not None and not fits(value, item.annotation):
             raise InvalidTypeError(
@@ -186,6 +186,11 @@ def _misspelt(name: str, given: Iterable[str], known: Iterable[str]) -> str:
     """Where further settings are welcome, a misspelt one looks like a missing one."""
     close = get_close_matches(name, [other for other in given if other not in set(known)], n=1, cutoff=0.7)
     return f" You gave '{close[0]}': is it meant?" if close else ""
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as Python's own: what is meant is the number."""
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value
 
 
 def _refuse_unknown(who: str, kind: str, given: Iterable[str], known: Mapping[str, Field]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from itertools import islice
 from typing import Any, ClassVar, TypeAlias
 
@@ -81,7 +82,9 @@ def operation_options(source: Step, verb: str, name: str | None, options: dict[s
     allowed = {*_INHERITED, "force", "verbose", "log_level", "writer_batch_size", "background"}
     for key in given:
         if key not in allowed:
-            raise InvalidArgumentError(f"{verb}() has no argument '{key}'. {nearest(key, allowed)}")
+            known = {*allowed, "name", *signature(getattr(type(source), verb, operation_options)).parameters}
+            known -= {"self", "options", "source", "verb"}
+            raise InvalidArgumentError(f"{verb}() has no argument '{key}'. {nearest(key, known)}")
     inherited = {key: getattr(source, key) for key in _INHERITED}
     return {"name": _full_name(source, verb, name), **inherited, **given}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Operations:
 
     def select(self, indices: Iterable[int], name: str | None = None, lazy: bool = True, **options: Any) -> Step:
         """The rows at these positions, in this order."""
-        return self._operation("SelectStep", "select", name, options, indices=list(indices), lazy=lazy)
+        chosen = [index(at) if hasattr(at, "__index__") else at for at in indices]  # NumPy's integers too
+        return self._operation("SelectStep", "select", name, options, indices=chosen, lazy=lazy)
 
     def take(self, n: int, name: str | None = None, lazy: bool = True, **options: Any) -> Step:
         """The first n rows."""

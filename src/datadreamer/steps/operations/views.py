@@ -59,6 +59,11 @@ class SelectColumnsStep(_View):
 
     def check(self) -> None:
         self.known_columns(self.column_names)
+        have = self.source.column_names
+        if have and not self.streamed_columns(have):
+            raise InvalidArgumentError(
+                f"Step '{self.name}' would leave no column, and so no rows. Columns: {', '.join(map(repr, have))}."
+            )
         super().check()
 
     def stored(self, rows: StoredRows) -> StoredRows:
@@ -68,7 +73,7 @@ class SelectColumnsStep(_View):
         return ({name: row[name] for name in self.column_names} for row in rows)
 
     def streamed_columns(self, names: list[str]) -> list[str]:
-        return list(self.column_names)
+        return list(dict.fromkeys(self.column_names))
 
 
 class RemoveColumnsStep(SelectColumnsStep):
