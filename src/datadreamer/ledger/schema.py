@@ -84,5 +84,6 @@ def upgrade(connection: sqlite3.Connection, path: str | Path, scripts: Sequence[
         connection.execute(f"PRAGMA user_version = {len(scripts)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
