@@ -35,8 +35,10 @@ WINDOWS = 8
 
 def input_rows(step: Step) -> int | None:
     """How many input rows the step reads; None when that is not known before they were read."""
-    counts = [value.num_rows for value in step._inputs.values()]
-    return counts[0] if counts else 0
+    if step.one_after_the_other:
+        counts = [value.num_rows for value in step._inputs.values()]
+        return None if None in counts else sum(counts)
+    return next((value.num_rows for value in step._inputs.values()), 0)
 
 
 def check_lengths(step: Step) -> None:

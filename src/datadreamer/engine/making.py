@@ -99,7 +99,7 @@ class Making:
         schema = info.arrow_schema
         outputs = output_columns(step, schema.names, schema, info.column_digests)
         record = step_record(step, self.label, self.prints, info.to_json(), outputs, tally, self.scope, started)
-        _check_conservation(record)
+        self._check_conservation(record, tally)
         self._commit(record)
         self._say_finished(record)
 
@@ -149,6 +149,17 @@ class Making:
             )
         )
         logger.debug("Step '%s': row %d failed (%s): %s", self.step.name, loss.row, loss.reason, loss.message)
+
+    def _check_conservation(self, record: StepRecord, tally: Tally) -> None:
+        """Every input row is accounted for, and every loss is in the ledger."""
+        rows = record.rows
+        forgotten = row_by_row(self.step) and (tally.consumed != rows.input or tally.written > rows.output)
+        if forgotten or not rows.balanced or self.ledger.count_losses(self.losses) != tally.failed:
+            raise StepOutputError(
+                f"Step '{record.name}' lost count of its rows: {rows.input} in ({tally.consumed} of them handled) + "
+                f"{rows.expanded} expanded is not {rows.output} out + {rows.filtered} filtered + {rows.lost} failed "
+                f"({self.ledger.count_losses(self.losses)} in the ledger). This is a mistake in the library."
+            )
 
     # --- its place ----------------------------------------------------------------------------------------------------
 
@@ -206,15 +217,6 @@ def _disk_named(step: Step) -> Iterator[None]:
             f"The rows of step '{step.name}' cannot be written: {os.strerror(error.errno)}. Free some space, or choose "
             "another output folder; then run the script again: answers already received are kept."
         ) from error
-
-
-def _check_conservation(record: StepRecord) -> None:
-    if not record.rows.balanced:
-        rows = record.rows
-        raise StepOutputError(
-            f"Step '{record.name}' lost count of its rows: {rows.input} in + {rows.expanded} expanded is not "
-            f"{rows.output} out + {rows.filtered} filtered + {rows.lost} failed. This is a mistake in the library."
-        )
 
 
 def _declared_types(step: Step) -> dict[str, Any] | None:

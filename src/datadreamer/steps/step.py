@@ -97,6 +97,8 @@ class Step(_Declared, Operations):
     model_role: ClassVar[str] = "generated-by"
     # True where the columns of the result are known only when it exists: data sources, operations.
     any_columns: ClassVar[bool] = False
+    # True where all rows of all inputs are read, not one of each side by side: `concat`.
+    one_after_the_other: ClassVar[bool] = False
     # "stored" runs and is kept; "view" selects from an existing result and copies nothing.
     keeps: ClassVar[str] = "stored"
 

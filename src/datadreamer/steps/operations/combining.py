@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, ClassVar
 
 from ...datasets import OutputDataset, OutputIterableDataset, concat_rows, zip_rows
 from ...errors import InvalidArgumentError, InvalidTypeError
@@ -73,6 +73,8 @@ class _Several(Operation):
 
 class ConcatStep(_Several):
     """The rows of several results, one after the other."""
+
+    one_after_the_other: ClassVar[bool] = True
 
     def origins_of(self, inputs: list[str]) -> dict[str, str]:
         return {"*": f"copied:{','.join(inputs)}"}
