@@ -51,6 +51,10 @@ class Finder(Generic[AnyRecord]):
 
     def find(self, name: str, label: str, key: str) -> Found[AnyRecord]:
         """Look everywhere for the key; what is found elsewhere is put in its place."""
+        with self.store.lock:
+            return self._find(name, label, key)
+
+    def _find(self, name: str, label: str, key: str) -> Found[AnyRecord]:
         target, work = self.store.path(label), self.store.work(key)
         here = self.read(target)
         damaged = here is not None and here.key == key

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +34,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.moving: Callable[[str, Path], None] = lambda label, backup: None  # told before a result is set aside
+        self.lock = threading.RLock()  # held while results are looked for and moved: steps run in several threads
         self._claimed: dict[str, str] = {}  # label -> name
 
     def prepare(self) -> None:
@@ -94,6 +96,10 @@ class Store:
 
     def commit(self, work: Path, label: str, replaced_key: str | None) -> Path:
         """Put a whole result in its place; what was there is kept as a backup."""
+        with self.lock:
+            return self._commit(work, label, replaced_key)
+
+    def _commit(self, work: Path, label: str, replaced_key: str | None) -> Path:
         target = self.path(label)
         self.set_aside(label, replaced_key)
         target.parent.mkdir(parents=True, exist_ok=True)
