@@ -1,0 +1,111 @@
+"""Trained models in an output folder: found, found damaged, taken over from a killed session, kept when replaced."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datadreamer import DataDreamer, runs
+from datadreamer.cards import read_trainer
+from datadreamer.steps import DataSource
+from datadreamer.trainers import TrainHFFineTune
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "trainers"))
+
+import tiny
+from transformers import TrainerCallback
+
+
+class Present(TrainerCallback):
+    """A callable, with which trainings run in this process: sooner than a worker has started."""
+
+    def __datadreamer_fingerprint__(self) -> str:
+        return "present"
+
+
+ROWS = {"q": [q for q, _ in tiny.PAIRS[:8]], "a": [a for _, a in tiny.PAIRS[:8]]}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.causal(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def train(tmp_path: Path, base: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
+    """Train in a session of its own; gives the trainer, and whether it was trained now."""
+
+    def run(**settings: Any) -> tuple[Any, str]:
+        caplog.clear()
+        trainer = TrainHFFineTune("Train", str(base), device="cpu", force=settings.pop("force", False))
+        with caplog.at_level("INFO", "datadreamer"), DataDreamer(tmp_path / "output"):
+            rows = DataSource("Rows", ROWS)
+            trainer.train(rows["q"], rows["a"], **{"epochs": 1, "batch_size": 4, "callbacks": [Present()], **settings})
+        return trainer, caplog.text
+
+    return run
+
+
+def digest(folder: Path) -> str:
+    from datadreamer.ledger import FileDigests
+
+    return FileDigests(None).tree(folder)
+
+
+def test_what_a_killed_session_had_trained_is_taken_over(tmp_path: Path, train: Callable[..., Any]) -> None:
+    trainer, said = train()
+    assert "is training" in said
+    made = digest(trainer.folder / "_model")
+    key = read_trainer(trainer.folder).key
+    work = tmp_path / "output" / "_work" / key.partition(":")[2][:24]
+    work.mkdir()
+    trainer.folder.rename(work / "done")  # as it is between the end of the training and its commit
+    for name in ("trainer.json", "README.md", "datadreamer.json"):
+        (work / "done" / name).unlink()
+    again, said = train()
+    assert "is training" not in said and digest(again.folder / "_model") == made
+    assert again.result.steps == trainer.result.steps and not work.exists()
+    assert "is finished already" in train()[1]
+
+
+def test_a_damaged_model_is_found_and_trained_again(tmp_path: Path, train: Callable[..., Any]) -> None:
+    trainer, _ = train()
+    made = digest(trainer.folder / "_model")
+    weights = trainer.folder / "_model" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 0xFF
+    weights.write_bytes(content)
+    assert [check.name for check in runs.verify(tmp_path / "output") if check.problem] == ["Train"]
+    again, said = train()
+    assert "not those that were trained" in said and "is training" in said
+    assert digest(again.folder / "_model") == made
+    assert not [check for check in runs.verify(tmp_path / "output") if check.problem]
+
+
+def test_a_replaced_model_stays_with_its_trainer_and_a_revert_trains_nothing(
+    tmp_path: Path, base: Path, train: Callable[..., Any]
+) -> None:
+    session = DataDreamer(tmp_path / "output").start()
+    try:
+        rows = DataSource("Rows", ROWS)
+        made = []
+        for epochs in (1, 2):
+            trainer = TrainHFFineTune("Train", str(base), device="cpu")
+            made.append(trainer.train(rows["q"], rows["a"], epochs=epochs, batch_size=4, callbacks=[Present()]))
+        old, new = made
+        assert old.folder != new.folder and digest(old.folder / "_model") != digest(new.folder / "_model")
+        assert old.model_path != new.model_path
+    finally:
+        session.stop()
+    again, said = train()
+    assert "is training" not in said and digest(again.folder / "_model") == digest(old.folder / "_model")
+
+
+def test_every_training_says_why(train: Callable[..., Any]) -> None:
+    assert "again" not in train()[1]
+    assert 'trains again: setting: settings["arguments"]["seed"]' in train(seed=1)[1]
+    assert "it is forced to (force=True)" in train(seed=1, force=True)[1]
