@@ -281,3 +281,33 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, work: Work) 
     with holder(tmp_path, work.folder, 60) as process:
         process.kill()
     assert work.run() == EXPECTED
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+
+BACKWARDS = """
+import itertools, sys, time
+real, jumps = time.time, itertools.count()
+time.time = lambda: real() - 3600 * (next(jumps) // 5)  # an hour back at every fifth look
+
+from datadreamer import DataDreamer, runs
+from datadreamer.llms import FakeLLM
+from datadreamer.steps import DataSource, Prompt
+
+with DataDreamer(sys.argv[1], verbose=False):
+    texts = DataSource("Texts", {"text": [str(number) for number in range(50)]})
+    llm = FakeLLM("x")
+    step = Prompt("Ask", inputs={"prompts": texts.output["text"]}, args={"llm": llm, "temperature": float(sys.argv[2])})
+assert step.output.num_rows == 50 and llm.calls == int(sys.argv[3]), llm.calls
+assert not [check for check in runs.verify(sys.argv[1]) if check.problem]
+assert {one.state for one in runs.folder_status(sys.argv[1]).results} == {"finished"}
+"""
+
+
+def test_a_clock_that_jumps_backwards_changes_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(BACKWARDS)
+    for temperature, calls in (("1", 50), ("1", 0), ("0.5", 50), ("1", 0)):
+        subprocess.run([sys.executable, str(script), str(tmp_path / "output"), temperature, str(calls)], check=True)
+    record = json.loads((tmp_path / "output" / "ask" / "step.json").read_text())
+    assert record["seconds"] >= 0 and record["ended"] >= record["started"]

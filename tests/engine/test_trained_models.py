@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from datadreamer import DataDreamer, runs
+from datadreamer import DataDreamer, _context, runs, trainers
 from datadreamer.cards import read_trainer
+from datadreamer.identity import digest as digest_of
 from datadreamer.steps import DataSource
-from datadreamer.trainers import TrainHFFineTune
+from datadreamer.trainers import Trainer, TrainHFFineTune
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trainers"))
 
@@ -109,3 +111,66 @@ def test_every_training_says_why(train: Callable[..., Any]) -> None:
     assert "again" not in train()[1]
     assert 'trains again: setting: settings["arguments"]["seed"]' in train(seed=1)[1]
     assert "it is forced to (force=True)" in train(seed=1, force=True)[1]
+
+
+# --- what counts ------------------------------------------------------------------------------------------------------
+
+CONSTRUCTOR: dict[str, Any] = {  # each to another value than the default
+    "chat_prompt_template": "<{{prompt}}>",
+    "system_prompt": "Be brief.",
+    "dtype": "bfloat16",
+    "peft_config": {"r": 4},
+}
+TRAIN: dict[str, Any] = {
+    "truncate": False, "epochs": 1, "batch_size": 2, "optim": "sgd", "learning_rate": 0.5, "weight_decay": 0.5,
+    "lr_scheduler_type": "cosine", "warmup_steps": 7, "neftune_noise_alpha": 0.5, "seed": 7,
+}  # fmt: skip
+DO_NOT_COUNT = {"device": "cuda:1", "force": True, "verbose": True, "log_level": 10, "name": "Another name"}
+# Need other columns, a hub, or are refused.
+TESTED_ELSEWHERE = {
+    "self", "model_name", "revision", "trust_remote_code", "quantization_config", "distributed_config", "fsdp",
+    "fsdp_config", "kwargs", "train_input", "train_output", "validation_input", "validation_output",
+}  # fmt: skip
+
+
+class Planning:
+    """A session in which trainers plan and nothing is trained."""
+
+    in_memory, ledger = False, None
+
+    def run_trainer(self, trainer: Any, plan: Any) -> None:
+        self.key = digest_of(plan.identity())
+
+
+def trainer_classes() -> list[Any]:
+    found = [getattr(trainers, name) for name in trainers.__all__]
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, Trainer) and kind is not Trainer]
+
+
+@pytest.mark.parametrize("kind", trainer_classes(), ids=lambda kind: kind.__name__)
+def test_a_trainer_is_identified_by_every_setting_and_by_nothing_else(kind: Any, base: Path) -> None:
+    session = Planning()
+    _context.set_session(session)
+    columns = tiny.columns(**ROWS)
+
+    def key(constructor: dict[str, Any] | None = None, train: dict[str, Any] | None = None) -> str:
+        made = kind(**{"name": "A name", "model_name": str(base), **(constructor or {})})
+        made.train(columns["q"], columns["a"], **(train or {}))
+        return session.key
+
+    try:
+        same = key()
+        assert key() == same
+        for name in inspect.signature(kind.__init__).parameters:
+            if name in CONSTRUCTOR:
+                assert key({name: CONSTRUCTOR[name]}) != same, name
+            else:
+                assert name in TESTED_ELSEWHERE or key({name: DO_NOT_COUNT[name]}) == same, name
+        for name in inspect.signature(kind.train).parameters:
+            if name not in TESTED_ELSEWHERE:
+                assert key(train={name: TRAIN[name]}) != same, name
+        other = tiny.columns(q=[*ROWS["q"][:-1], "other"], a=ROWS["a"])
+        kind("A name", str(base)).train(other["q"], other["a"])
+        assert session.key != same
+    finally:
+        _context.set_session(None)
