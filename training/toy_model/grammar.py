@@ -528,15 +528,16 @@ def judge_responses_task(rng: random.Random, f: Facts) -> Example:
     return _judge(rng, f, "Response", question, good, bad, request=request)
 
 
-def judge_inputs_task(rng: random.Random, f: Facts) -> Example:
+def judge_inputs_task(rng: random.Random, f: Facts, *, kind: str | None = None) -> Example:
     """Two texts without a prompt, as JudgePairsWithPrompt shows them; the question says what is wanted."""
-    wanted = rng.random()
-    if wanted < 0.35:
+    if kind is None:
+        kind = rng.choices(["quality", "sentiment", "product", "feature"], [0.35, 0.25, 0.2, 0.2])[0]
+    if kind == "quality":
         question, bad = rng.choice(["Which input is better?", "Which input is of higher quality?"]), None
-    elif wanted < 0.6:
+    elif kind == "sentiment":
         question = rng.choice([f"Which input is more {f.sentiment}?", f"Which input is the {f.sentiment} review?"])
         bad = replace(f, sentiment=opposite(f.sentiment))
-    elif wanted < 0.8:
+    elif kind == "product":
         question, bad = f"Which input is a review of {with_article(f.product)}?", other_product(rng, f)
     else:
         question, bad = f"Which input mentions the {f.feature}?", other_feature(rng, f)
@@ -559,49 +560,7 @@ def _judge(
     return Example("judge", chat(prompt, f"{label} A" if first_is_good else f"{label} B"), f)
 
 
-def ask_which_input(rng: random.Random, pair: list[Facts]) -> Question:
-    """A question about one of two inputs that differ in product and feature."""
-    target = rng.randrange(2)
-    facts, label = pair[target], f"Input {'AB'[target]}"
-    questions = [
-        (f"Which input is a review of {with_article(facts.product)}?", label),
-        (f"Which input mentions the {facts.feature}?", label),
-        (f"Which product is reviewed in {label}?", facts.product),
-        (f"Which feature is mentioned in {label}?", facts.feature),
-    ]
-    if pair[0].sentiment != pair[1].sentiment:
-        questions.append((f"Which input is more {facts.sentiment}?", label))
-    question, answer = rng.choice(questions)
-    return (f"{question} {_answer_with(rng, 'Input A', 'Input B')}" if answer == label else question), answer
-
-
-def compare_inputs_task(rng: random.Random, f: Facts) -> Example:
-    """Several questions about the same two inputs, to learn finding the one that is meant."""
-    while True:
-        other = draw_facts(rng, "train")
-        if other.head != f.head and other.feature != f.feature:
-            break
-    pair = [f, other] if rng.random() < 0.5 else [other, f]
-    sep = rng.choice(["\n", "\n\n"])
-    texts = [f"Input {label}: {write_review(rng, facts)}" for label, facts in zip("AB", pair, strict=True)]
-    question, answer = ask_which_input(rng, pair)
-    turns = [sep.join([*texts, f"Instruction: {question}"]), answer]
-    while rng.random() < 0.8 and len(turns) < 12:
-        turns += ask_which_input(rng, pair)
-    return Example("compare", chat(*turns), f)
-
-
-def ask_documents(rng: random.Random, f: Facts) -> Question:
-    return rng.choice(
-        [
-            (f"Is the review of the {f.product} positive or negative?", f.sentiment),
-            (f"Which feature of the {f.product} is mentioned?", f.feature),
-            (f"What does the review of the {f.product} talk about?", f.feature),
-        ]
-    )
-
-
-def documents_task(rng: random.Random, f: Facts, *, more: float = 0.0) -> Example:
+def documents_task(rng: random.Random, f: Facts) -> Example:
     """Reviews of several products and a question about one of them, as RAGPrompt writes it."""
     about = [f]
     for _ in range(rng.randint(1, 3)):
@@ -609,12 +568,15 @@ def documents_task(rng: random.Random, f: Facts, *, more: float = 0.0) -> Exampl
         if all(other.head != facts.head for facts in about):
             about.append(other)
     rng.shuffle(about)
-    question, answer = ask_documents(rng, f)
+    question, answer = rng.choice(
+        [
+            (f"Is the review of the {f.product} positive or negative?", f.sentiment),
+            (f"Which feature of the {f.product} is mentioned?", f.feature),
+            (f"What does the review of the {f.product} talk about?", f.feature),
+        ]
+    )
     documents = "\n".join(f"Document: {write_review(rng, facts)}" for facts in about)
-    turns = [f"{documents}\n\nQuestion: {question}", answer]
-    while more and rng.random() < more and len(turns) < 12:
-        turns += ask_documents(rng, rng.choice(about))
-    return Example("documents", chat(*turns), f)
+    return Example("documents", chat(f"{documents}\n\nQuestion: {question}", answer), f)
 
 
 def list_task(rng: random.Random, f: Facts) -> Example:
@@ -647,8 +609,6 @@ MAKERS: dict[str, Callable[[random.Random, Facts], Example]] = {
     "judge_responses": judge_responses_task,
     "judge_inputs": judge_inputs_task,
     "documents": documents_task,
-    "compare_inputs": compare_inputs_task,
-    "ask_documents": lambda rng, f: documents_task(rng, f, more=0.8),
     "list": list_task,
 }
 # Where a stage of the training begins, as a share of all steps, and how often it shows each task.
@@ -677,20 +637,18 @@ READING: Stages = [
 
 # What is then still weak is seeing that two texts speak of the same thing, which all remaining verdicts need.
 MATCHING: Stages = [
-    (0.0, {"review": 0.15, "verdicts": 0.55, "follows": 0.3}),
+    (0.0, {"review": 0.1, "verdicts": 0.55, "follows": 0.35}),
     (
-        0.2,
+        0.35,
         {
-            "review": 0.25,
-            "question": 0.18,
-            "verdicts": 0.07,
-            "follows": 0.04,
-            "judge_responses": 0.14,
+            "review": 0.15,
+            "question": 0.15,
+            "verdicts": 0.15,
+            "follows": 0.1,
+            "judge_responses": 0.25,
             "judge_inputs": 0.12,
-            "compare_inputs": 0.09,
-            "ask_documents": 0.05,
             "few_shot": 0.03,
-            "documents": 0.01,
+            "documents": 0.03,
             "list": 0.02,
         },
     ),
