@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 from ..errors import (
@@ -32,7 +33,7 @@ def open_writable(path: str) -> sqlite3.Connection:
         raise plain(error, path) from error
     try:
         connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {schema.CHECKPOINT_PAGES}")
         schema.upgrade(connection, path)
@@ -43,6 +44,19 @@ def open_writable(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on. SQLite does not wait by itself while another process does the same to a new file."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 def open_readable(path: str) -> sqlite3.Connection:
