@@ -26,8 +26,22 @@ def loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _pid != os.getpid():
             _loop, _pid = asyncio.new_event_loop(), os.getpid()
-            threading.Thread(target=_loop.run_forever, name="datadreamer-loop", daemon=True).start()
+            threading.Thread(target=_carry, args=(_loop,), name="datadreamer-loop", daemon=True).start()
         return _loop
+
+
+def _carry(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop for as long as the process lives.
+
+    asyncio lets Ctrl-C and `sys.exit()` of a task out of `run_forever` as well. Whoever waits for the task gets them
+    from its future; here they would end the loop that everything else waits on.
+    """
+    while True:
+        try:
+            loop.run_forever()
+            return
+        except (KeyboardInterrupt, SystemExit):
+            continue
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

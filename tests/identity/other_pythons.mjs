@@ -1,8 +1,9 @@
 // Runs the golden vectors of identity on a Python that is not installed here: CPython compiled to WebAssembly.
+// FOLDER is any folder outside the repository, another one for each Python:
 //
-//   npm install --prefix /tmp/py312 pyodide@0.27.7 && node tests/identity/other_pythons.mjs /tmp/py312   # CPython 3.12
-//   npm install --prefix /tmp/py313 pyodide@0.29.4 && node tests/identity/other_pythons.mjs /tmp/py313   # CPython 3.13
-//   npm install --prefix /tmp/py314 pyodide@314.0.7 && node tests/identity/other_pythons.mjs /tmp/py314  # CPython 3.14
+//   npm install --prefix FOLDER pyodide@0.27.7 && node tests/identity/other_pythons.mjs FOLDER   # CPython 3.12
+//   npm install --prefix FOLDER pyodide@0.29.4 && node tests/identity/other_pythons.mjs FOLDER   # CPython 3.13
+//   npm install --prefix FOLDER pyodide@314.0.7 && node tests/identity/other_pythons.mjs FOLDER  # CPython 3.14
 //
 // Exits with 1 when a digest differs.
 

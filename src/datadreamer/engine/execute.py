@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -276,13 +277,23 @@ def _concurrently(step: Step, process: Any, rows: Iterator[Any], handle: _Outcom
     places = asyncio.Semaphore(limit)
     scope = _context.scope()
     running: deque[tuple[int, Any]] = deque()
+    ended: Future[None] = Future()  # the program, by a row that need not be the next
 
     async def one(values: dict[str, Any]) -> Any:
         async with places:
             with _context.running(scope):
-                return await process(**values)
+                try:
+                    return await process(**values)
+                except (KeyboardInterrupt, SystemExit) as end:
+                    if not ended.done():
+                        ended.set_exception(end)
+                    raise
 
     def settle() -> Iterator[Any]:
+        if not running[0][1].done():
+            wait((running[0][1], ended), return_when=FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
         position, future = running.popleft()
         try:
             result = future.result()

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ...errors import ModelError, RateLimitError, ServerUnreachableError
+from ...errors import ModelError, RateLimitError, ServerUnreachableError, TransientModelError
 from ..types import Failure, Generation
 from .limiter import Limiter
 from .retry import NEVER, Retry
@@ -129,7 +129,14 @@ class Desk:
                 limiter.contacted = True
             if not call.done:
                 self._failed(call, lane, error, epoch)
-        except Exception as error:  # a fault of the backend itself: every other request would meet it too
+        except asyncio.CancelledError:
+            if call.done:  # dropped
+                raise
+            self._failed(
+                call, lane, TransientModelError("The request was cancelled inside the model's own code."), epoch
+            )
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            # a fault of the backend itself, which every other request would meet too, or the end of the program
             self._close(call)
             call.fail_all(error)
         finally:

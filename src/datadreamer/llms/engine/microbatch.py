@@ -53,7 +53,7 @@ class Microbatch:
         slots = [(slot, book) for slot, book, _ in batch]
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, answer, self._llm, slots)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # whoever asked gets it
             for _, _, future in batch:
                 if not future.done():
                     future.set_exception(error)
