@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chat_server import Server, error
+from hub_server import DatasetHub
 from programs import load
 
 from datadreamer import DataDreamer
@@ -189,6 +190,51 @@ def test_m3_clocks_that_jump_hide_no_change(run: Run, tmp_path: Path) -> None:
         file.write_text(f"a\n{number}\n")
         os.utime(file, (moment, moment))
         assert run(lambda: list(CSVDataSource("Rows", data_files=str(file)).output["a"])) == [number]
+
+
+# --- M4: datasets of the Hub ------------------------------------------------------------------------------------------
+
+ON_THE_HUB = """
+import json, sys
+from datadreamer import DataDreamer, runs
+from datadreamer.llms import FakeLLM
+from datadreamer.steps import HFHubDataSource, Prompt
+
+llm = FakeLLM(str.upper)
+with DataDreamer(sys.argv[1], verbose=False):
+    rows = HFHubDataSource("Rows", "me/texts", split="train", **json.loads(sys.argv[2]))
+    asked = Prompt("Ask", inputs={"prompts": rows.output["text"]}, args={"llm": llm})
+    answers = list(asked.output["generations"])
+why = runs.why(sys.argv[1], "Rows")
+print(json.dumps([answers, llm.calls, [why.kind, why.path, why.old, why.new]]))
+"""
+
+
+def test_m4_a_branch_of_the_hub_that_moved_is_read_again(tmp_path: Path) -> None:
+    first, second, third = "a" * 40, "b" * 40, "c" * 40
+    lines, more = b'{"text": "one"}\n{"text": "two"}\n', b'{"text": "one"}\n{"text": "three"}\n'
+    commits = {
+        first: {"train.jsonl": lines},
+        second: {"train.jsonl": more},
+        third: {"train.jsonl": more, "README.md": b"Only this is new."},
+    }
+
+    with DatasetHub("me/texts", commits, first) as hub:
+        environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
+
+        def run_it(**options: Any) -> Any:
+            command = [sys.executable, "-c", ON_THE_HUB, str(tmp_path / "output"), json.dumps(options)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout.splitlines()[-1])
+
+        assert run_it()[:2] == [["ONE", "TWO"], 2]
+        assert run_it()[:2] == [["ONE", "TWO"], 0]
+        hub.main = second
+        assert run_it() == [["ONE", "THREE"], 1, ["input", 'data["commit"]', first, second]]
+        hub.main = third
+        assert run_it() == [["ONE", "THREE"], 0, ["input", 'data["commit"]', second, third]]
+        assert run_it(revision=first)[:2] == [["ONE", "TWO"], 0]
 
 
 # --- M5, M9: hash seeds, files, folders -------------------------------------------------------------------------------
@@ -412,6 +458,7 @@ def test_every_rerun_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         return lambda rows: Prompt("Ask", inputs={"prompts": rows.output["text"]}, args=args, **given)
 
     y, rows = {"llm": FakeLLM("y")}, {"text": ["c", "d"]}
+    of_data = "Step 'Texts' runs again: input: data[\"digest\"] changed from 'ddc1:"
     again = "Step 'Ask' runs again: "
     changes = [
         (prompt(), None, ""),
@@ -420,6 +467,8 @@ def test_every_rerun_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         (prompt(), None, ""),  # as at first: its backup is brought back
         (prompt(args=y), None, f'{again}model: models["llm"]'),
         (prompt(args=y), rows, f'{again}input: inputs["prompts"]'),
+        (prompt(args=y), {"text": ["c", "e"]}, of_data),
+        (prompt(args=y), rows, ""),
         (prompt(args=y, force=True), rows, f"{again}it is forced to (force=True)."),
     ]
     for step, given, expected in changes:

@@ -155,3 +155,16 @@ def test_secrets_never_enter_a_view():
 )
 def test_nothing_and_none_are_told_apart(old, new, sentence):
     assert str(first_difference(view({"settings": old}), view({"settings": new}))) == sentence
+
+
+def test_rows_that_a_data_source_read_are_an_input_and_how_it_read_them_a_setting() -> None:
+    def of(kind: str, digest: str, separator: str) -> Any:
+        return view({"type": kind, "settings": {"content": {"digest": digest, "options": {"sep": separator}}}})
+
+    ours = "datadreamer.steps.sources.csv.CSVDataSource"
+    found = first_difference(of(ours, "one", ","), of(ours, "two", ","))
+    assert found is not None and str(found) == "input: data[\"digest\"] changed from 'one' to 'two'"
+    found = first_difference(of(ours, "one", ","), of(ours, "one", ";"))
+    assert found is not None and (found.kind, found.path) == ("setting", 'settings["content"]["options"]["sep"]')
+    found = first_difference(of("custom", "one", ","), of("custom", "two", ","))
+    assert found is not None and (found.kind, found.path) == ("setting", 'settings["content"]["digest"]')

@@ -40,7 +40,7 @@ class Difference:
     """One leaf that differs.
 
     Attributes:
-        path: where, for example `settings["max_words"]` or `settings["clean"] → global 'LIMIT'`.
+        path: where, for example `settings["max_words"]`, `settings["clean"] → global 'LIMIT'` or `data["files"][0]`.
         old: what it was; None when it was not there. For code, its normalised source.
         new: what it is; None when it is gone.
         kind: `code`, `setting`, `input`, `model`, `environment`, `forced` or `corrupt`.
@@ -68,9 +68,11 @@ def first_difference(old: Any, new: Any) -> Difference | None:
     """The first leaf in which two views (made by `view`, perhaps read back from JSON) differ; None when none does.
 
     The parts of a step are compared in the order type, code, settings, models, inputs, outputs; anything inside a
-    function or class is of kind `code`, anything else of the kind of its part.
+    function or class is of kind `code`, anything else of the kind of its part. The rows of a data source, which it
+    counts by their content among its settings, are an input all the same.
     """
-    for path, kind, left, right in _differences(old, new, [], "setting"):
+    for place, part, left, right in _differences(old, new, [], "setting"):
+        path, kind = (["data", *place[2:]], "input") if _is_data(old, place) else (place, part)
         return Difference(
             join_path(path) or "the value",
             None if left is ABSENT else left,
@@ -82,6 +84,13 @@ def first_difference(old: Any, new: Any) -> Difference | None:
 
 
 Found = tuple[list[str], str, Any, Any]
+DATA = (['["settings"]', '["content"]'], {'["digest"]', '["files"]', '["commit"]'})
+
+
+def _is_data(view: Any, path: list[str]) -> bool:
+    """Whether a path leads to what a data source of this library read, and not to how it read it."""
+    of_ours = isinstance(view, dict) and str(view.get("type")).startswith("datadreamer.")
+    return of_ours and path[:2] == DATA[0] and path[2:3] != [] and path[2] in DATA[1]
 
 
 def _differences(old: Any, new: Any, path: list[str], kind: str) -> Iterator[Found]:
