@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         "TrainHFClassifier": "train_hf_classifier",
+        "TrainHFDPO": "train_hf_dpo",
         "TrainHFFineTune": "train_hf_finetune",
         "Trainer": "trainer",
         "TrainingPlan": "plan",

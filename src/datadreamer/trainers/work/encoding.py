@@ -57,5 +57,6 @@ def _encoded(source: Path, schema: pa.Schema, encode: Encoder, counts: dict[str,
     table = pa.ipc.open_file(pa.memory_map(str(source))).read_all()
     for start in range(0, table.num_rows, ROWS_PER_BATCH):
         rows = encode(table.slice(start, ROWS_PER_BATCH).to_pydict(), start)
-        counts["tokens"] = counts.get("tokens", 0) + sum(len(row["input_ids"]) for row in rows)
+        tokens = sum(len(ids) for row in rows for name, ids in row.items() if name.endswith("input_ids"))
+        counts["tokens"] = counts.get("tokens", 0) + tokens
         yield pa.RecordBatch.from_pylist(rows, schema=schema)

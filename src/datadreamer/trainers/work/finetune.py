@@ -29,7 +29,7 @@ def finetune(job: TrainingJob, emit: Emit, stop: threading.Event) -> TrainingRes
     job.settings["task"] = "seq2seq" if seq2seq else "causal"
     template = chat.use_template(tokenizer, job.settings["chat_prompt_template"], job.settings["system_prompt"])
     limit = loading.max_length(tokenizer, config)
-    splits = {name: _encode(job, name, tokenizer, template, limit, seq2seq, emit) for name in _splits(validation)}
+    splits = {name: _encode(job, name, tokenizer, template, limit, seq2seq, emit) for name in split_names(validation)}
     if stop.is_set():
         return None
     model = loading.load_model(job, AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM)
@@ -47,7 +47,8 @@ def finetune(job: TrainingJob, emit: Emit, stop: threading.Event) -> TrainingRes
     return loop.run(job, task, args, emit, stop)
 
 
-def _splits(validation: bool) -> list[str]:
+def split_names(validation: bool) -> list[str]:
+    """The splits of a training with or without validation rows."""
     return ["train", "validation"] if validation else ["train"]
 
 
@@ -59,12 +60,7 @@ def _encode(
     counts: dict[str, int] = {"truncated": 0}
 
     def encode(batch: dict[str, list[Any]], first: int) -> list[dict[str, Any]]:
-        if seq2seq:
-            return _encode_pairs(batch, turns, counts)
-        rows = [
-            turns.encode(prompt, output, first + i)
-            for i, (prompt, output) in enumerate(zip(batch["input"], batch["output"], strict=True))
-        ]
+        rows = encode_turns(turns, batch["input"], batch["output"], first, seq2seq)
         counts["truncated"] = turns.cut
         return rows
 
@@ -75,17 +71,31 @@ def _encode(
     return rows
 
 
-def _encode_pairs(batch: dict[str, list[Any]], turns: chat.TurnEncoder, counts: dict[str, int]) -> list[dict[str, Any]]:
+def encode_turns(
+    turns: chat.TurnEncoder, prompts: list[Any], outputs: list[str], first: int, seq2seq: bool
+) -> list[dict[str, Any]]:
+    """`input_ids` and `labels` of each row; `turns.cut` counts those that had to be cut.
+
+    Args:
+        first: number of the first row, for errors.
+    """
+    if seq2seq:
+        return _encode_pairs(turns, prompts, outputs)
+    pairs = zip(prompts, outputs, strict=True)
+    return [turns.encode(prompt, output, first + i) for i, (prompt, output) in enumerate(pairs)]
+
+
+def _encode_pairs(turns: chat.TurnEncoder, prompts: list[Any], outputs: list[str]) -> list[dict[str, Any]]:
     """Rows of an encoder-decoder: the input as the encoder reads it, the output as the decoder is to write it."""
     tokenizer, cut = turns.tokenizer, {"truncation": turns.truncate, "max_length": turns.max_length}
     limits = cut if turns.truncate else {}
-    inputs = [turns.text(prompt) for prompt in batch["input"]]
+    inputs = [turns.text(prompt) for prompt in prompts]
     sources = tokenizer(inputs, add_special_tokens=not turns.chat, **limits)["input_ids"]
-    targets = tokenizer(text_target=batch["output"], **limits)["input_ids"]
+    targets = tokenizer(text_target=outputs, **limits)["input_ids"]
     rows = []
     for source, target in zip(sources, targets, strict=True):
         full = turns.truncate and turns.max_length in (len(source), len(target))
-        counts["truncated"] += int(full)
+        turns.cut += int(full)
         if not full and target[-1:] != [tokenizer.eos_token_id]:
             target = [*target, tokenizer.eos_token_id]
         rows.append({"input_ids": source, "labels": target})

@@ -14,6 +14,7 @@ from .events import Emit
 
 KINDS = {
     "hf-classifier": "classify:classify",
+    "hf-dpo": "dpo:dpo",
     "hf-finetune": "finetune:finetune",
 }
 
