@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 
 class DatasetHub:
-    """Serves `commits`, each a dict of file name to content, of the dataset `name`; `main` is the commit it stands at."""
+    """Serves `commits` (file name to content) of the dataset `name`; `main` is the commit it stands at."""
 
     def __init__(self, name: str, commits: dict[str, dict[str, bytes]], main: str) -> None:
         self.name, self.commits, self.main = name, commits, main
