@@ -6,7 +6,7 @@ Resuming, recording, retries and rate limits are around the model, not here.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...errors import DataDreamerError, InvalidTypeError, ModelError
@@ -65,6 +65,8 @@ class PromptStep(Step):
     lazy: bool = runtime(default=False)
 
     origins: ClassVar[dict[str, str]] = {"generations": "generated"}
+    # Settings that count only where they are given: results were stored before they were there.
+    counted_when_given: ClassVar[tuple[str, ...]] = ()
 
     def setup(self) -> None:
         self.register_arg("**kwargs")
@@ -76,6 +78,9 @@ class PromptStep(Step):
     def result(self, values: dict[str, Any], answer: Any, position: int) -> Any:
         """The row for one answer; a subclass may give `Filtered()` instead, or raise `UnparsedError`."""
         return {**values, "generations": answer}
+
+    def sum_up(self) -> None:
+        """Called when every row is settled: `register_data_card()` what the card shall say of them together."""
 
     # --- declared once for all of them --------------------------------------------------------------------------------
 
@@ -97,8 +102,14 @@ class PromptStep(Step):
         settings = super().identity()
         for name in (*_PARAMETERS, *(name for name in self._args if name not in self._declaration.fields)):
             settings.pop(name, None)
+        for name in self._later_settings():
+            if name in settings and settings[name] == self._declaration.fields[name].default:
+                del settings[name]
         # as the model understands them: 1 and 1.0, or a stop string and a list of one, ask the same
         return {**settings, "sampling": self.sampling(), **self._room()}
+
+    def _later_settings(self) -> list[str]:
+        return [name for cls in type(self).__mro__ for name in vars(cls).get("counted_when_given", ())]
 
     def _room(self) -> dict[str, Any]:
         """The context length that the script has stated: it decides which examples fit a prompt, and which rows."""
@@ -121,26 +132,27 @@ class PromptStep(Step):
         return [("system prompt", self.llm.system_prompt)] if self.llm.system_prompt else []
 
     def run(self) -> Iterator[Row | Loss | Filtered]:
-        waiting: deque[tuple[dict[str, Any], DataDreamerError | None]] = deque()
-        outcomes = self.llm.outcomes(self._prompts(waiting), **{**self.parameters(), **self._known_total()})
-        position = 0
-        for outcome in outcomes:
-            for lost in self._unaskable(waiting):
-                yield Loss(position, _reason(lost), str(lost), attempts=0)
-                position += 1
-            values, _ = waiting.popleft()
+        for position, (values, outcome) in enumerate(self.asked(self.llm, self.requests())):
             yield self._settle(position, values, outcome)
-            position += 1
-        for lost in self._unaskable(waiting):
-            yield Loss(position, _reason(lost), str(lost), attempts=0)
-            position += 1
+        self.sum_up()
+
+    def asked(
+        self, llm: LLM, requests: Iterable[tuple[dict[str, Any], Prompt | DataDreamerError]]
+    ) -> Iterator[tuple[dict[str, Any], Any]]:
+        """For every request, in order: its values, and what became of it (`outcomes()`), or why it was not asked."""
+        waiting: deque[tuple[dict[str, Any], DataDreamerError | None]] = deque()
+        prompts = self._prompts(requests, waiting)
+        for outcome in llm.outcomes(prompts, **{**self.parameters(), **self._known_total()}):
+            yield from self._unaskable(waiting)
+            yield waiting.popleft()[0], outcome
+        yield from self._unaskable(waiting)
 
     def _known_total(self) -> dict[str, Any]:
         total = self.expected_rows()
         return {} if total is None else {"total_num_prompts": total}
 
-    def _prompts(self, waiting: deque[Any]) -> Iterator[Prompt]:
-        for values, prompt in self.requests():
+    def _prompts(self, requests: Iterable[Any], waiting: deque[Any]) -> Iterator[Prompt]:
+        for values, prompt in requests:
             empty = self.empty_input(values)
             if empty is not None:
                 waiting.append(
@@ -152,11 +164,13 @@ class PromptStep(Step):
                 waiting.append((values, None))
                 yield prompt
 
-    def _unaskable(self, waiting: deque[Any]) -> Iterator[DataDreamerError]:
+    def _unaskable(self, waiting: deque[Any]) -> Iterator[tuple[dict[str, Any], DataDreamerError]]:
         while waiting and waiting[0][1] is not None:
-            yield waiting.popleft()[1]
+            yield waiting.popleft()
 
     def _settle(self, position: int, values: dict[str, Any], outcome: Any) -> Any:
+        if isinstance(outcome, DataDreamerError):
+            return Loss(position, _reason(outcome), str(outcome), attempts=0)
         answers = outcome if isinstance(outcome, list) else [outcome]
         failure = next((answer for answer in answers if isinstance(answer, Failure)), None)
         if failure is not None:
