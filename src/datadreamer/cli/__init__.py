@@ -29,7 +29,7 @@ FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code: 0; 1 for an error, 2 for a mistake in the arguments, 130 for Ctrl-C."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = list(map(_as_typed, sys.argv[1:]) if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # not a real file
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -62,6 +62,13 @@ def _run(words: list[str]) -> int:
         parser.print_help()
         return MISUSED
     return int(arguments.run(arguments))
+
+
+def _as_typed(word: str) -> str:
+    """A word of the command line, also where the locale knows no letters but ASCII and Python could not read it."""
+    if word.isascii() or os.path.exists(word):  # noqa: PTH110 - a path stays as the system spells it
+        return word
+    return os.fsencode(word).decode("utf-8", "surrogateescape")
 
 
 def _parser(named: str | None) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -349,7 +350,12 @@ class DataDreamer:
 
     def print_data_card(self, step: Step) -> None:
         """Print where a step's rows came from, as JSON."""
-        sys.stdout.write(self._workspace.data_card(step) + "\n")
+        text = self._workspace.data_card(step)
+        try:
+            text.encode(sys.stdout.encoding or "utf-8")
+        except UnicodeEncodeError:  # a terminal that knows no other letters than ASCII
+            text = json.dumps(json.loads(text), indent=4)
+        sys.stdout.write(text + "\n")
 
     def write_card(self, step: Step, folder: Path, **facts: Any) -> bool:
         """Write the step's card and record into a folder of exported rows; False for a step of another session."""

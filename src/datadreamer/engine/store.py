@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -44,9 +45,10 @@ class Store:
             InvalidArgumentError: the path is a file.
             FolderNotWritableError: it cannot be created, or nothing can be written into it.
         """
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InvalidArgumentError(f"The output folder '{self.folder}' is a file. Give the path of a folder.")
         try:
+            str(self.folder).encode()  # Arrow and the records want names that are text
+            if self.folder.exists() and not self.folder.is_dir():
+                raise InvalidArgumentError(f"The output folder '{self.folder}' is a file. Give the path of a folder.")
             (self.folder / WORK).mkdir(parents=True, exist_ok=True)
             probe = self.folder / WORK / f".probe-{os.getpid()}"
             probe.write_bytes(b"")
@@ -55,6 +57,11 @@ class Store:
             raise FolderNotWritableError(
                 f"The output folder '{self.folder}' cannot be written ({error.strerror or error}). "
                 "Choose another folder, or change its permissions."
+            ) from error
+        except UnicodeEncodeError as error:
+            raise FolderNotWritableError(
+                f"The output folder {str(self.folder)!a} has letters that file names cannot have in this locale "
+                f"({sys.getfilesystemencoding()}). Choose another name, or set the environment variable PYTHONUTF8=1."
             ) from error
 
     # --- names --------------------------------------------------------------------------------------------------------
@@ -157,9 +164,20 @@ class Store:
 def _slug(name: str) -> str:
     """A folder name that can be read and typed: letters and digits of any script, joined by dashes."""
     words = re.sub(r"[^\w.]+", "-", name.strip().lower()).strip("-.")
+    if not _can_be_a_file_name(words):
+        words = re.sub(r"[^a-z0-9_.]+", "-", words).strip("-.") + f"-{sha256(words.encode()).hexdigest()[:6]}"
     if words in _TAKEN or words.startswith("ledger.sqlite"):
         words += "-step"
     return (words.lstrip(_HIDDEN) or sha256(name.encode()).hexdigest()[:8])[:80]
+
+
+def _can_be_a_file_name(word: str) -> bool:
+    """False where the system's locale knows no letters but ASCII, and the word has others."""
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short(key: str) -> str:
