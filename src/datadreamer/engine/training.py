@@ -14,7 +14,7 @@ from .. import __version__, _context, identity
 from ..cards import Calls, Determinism, LicenseFact, ModelInfo, ModelUse, TrainerRecord
 from ..ledger import FileDigests, StepEvent, atomic_write
 from ..steps.fingerprint import KEY_PREFIX, WORKFLOW_PREFIX, origin_of
-from ..trainers.job import prepare_job
+from ..trainers.job import TrainingJob, prepare_job
 from ..trainers.plan import TrainingPlan, TrainingResult
 from .executors.process import run_job
 from .finding import Finder
@@ -115,7 +115,7 @@ class _Training:
         progress = Progress(f"Trainer '{self.trainer.name}'", None, _context.CallStats(), 60, unit="steps")
         job = prepare_job(self.trainer.name, self.plan, work / "job", CleanRows())
         try:
-            result = msgspec.convert(run_job(job, _Listener(self.trainer, progress)), TrainingResult)
+            result = self._result(job, _Listener(self.trainer, progress))
         except BaseException as error:
             self._event("failed", {"error": f"{type(error).__name__}: {error}"})
             self.workspace.ledger.flush()
@@ -127,6 +127,11 @@ class _Training:
         clean_files(job.model)
         job.model.rename(done / "_model")  # last: with it, the training is over
         return result
+
+    def _result(self, job: TrainingJob, listener: _Listener) -> TrainingResult:
+        if self.plan.service is not None:
+            return self.plan.service(job, listener)
+        return msgspec.convert(run_job(job, listener), TrainingResult)
 
     def _commit(self, done: Path, work: Path, record: TrainerRecord) -> None:
         before = self.finder.read(self.store.path(self.label))
@@ -160,7 +165,7 @@ class _Training:
             key=self.key,
             view=redactor().json(identity.view(self.counted)),
             base_model=self._base_model(),
-            library="peft" if result.adapter else "transformers",
+            library="peft" if result.adapter else trainer.library,
             pipeline_tag=getattr(trainer, "pipeline_tag", None),
             settings=redactor().json({**plan.settings, "callables": sorted(plan.callables)}),
             chat_template=result.chat_template,
@@ -171,7 +176,7 @@ class _Training:
             model=ModelInfo(
                 digest=self._digest(done / "_model"),
                 path="_model",
-                format="safetensors",
+                format=trainer.model_format,
                 size_bytes=sum(path.stat().st_size for path in files),
                 adapter_only=result.adapter,
                 parameters=result.total_parameters,
@@ -181,7 +186,7 @@ class _Training:
             started=started,
             ended=ended,
             seconds=ended - started,
-            determinism=Determinism(level="D2", why="seeded training; floating point differs between machines"),
+            determinism=Determinism(level=trainer.determinism[0], why=trainer.determinism[1]),
             library_version=__version__,
             parents=parents(plan.columns),
         )
@@ -193,7 +198,7 @@ class _Training:
         return ModelUse(
             name=public_name(trainer.model_name),
             role="trained-from",
-            provider="local",
+            provider=trainer.provider,
             asked=public_name(trainer.model_name),
             revision=spec.get("commit") or spec.get("revision"),
             digest=spec.get("digest") or spec.get("content"),

@@ -28,6 +28,7 @@ class TrainingPlan:
     trainer_version: float = 1.0
     callables: dict[str, Callable[..., Any] | Any] = field(default_factory=dict)  # compute_metrics, callbacks, …
     secrets: dict[str, str] = field(default_factory=dict, repr=False)  # environment variables of the worker alone
+    service: Callable[..., TrainingResult] | None = None  # (job, emit): trains by asking a service, without a worker
 
     def identity(self) -> dict[str, Any]:
         """Everything that counts, for `identity.digest`: equal plans make the same model on the same machine."""

@@ -23,6 +23,10 @@ class Trainer(ABC):
 
     version: ClassVar[float] = 1.0
     resumable: ClassVar[bool] = True
+    library: ClassVar[str | None] = "transformers"  # that loads the model
+    model_format: ClassVar[str] = "safetensors"
+    provider: ClassVar[str] = "local"  # where the base model is
+    determinism: ClassVar[tuple[str, str]] = ("D2", "seeded training; floating point differs between machines")
 
     def __init__(
         self, name: str, force: bool = False, verbose: bool | None = None, log_level: int | None = None
