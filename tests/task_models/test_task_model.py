@@ -221,3 +221,18 @@ def test_copies_must_be_copies() -> None:
         ParallelTaskModel(Lengths(), Other())
     with pytest.raises(InvalidArgumentError, match="at least one"):
         ParallelTaskModel()
+
+
+def test_a_copy_that_breaks_is_set_aside_and_its_texts_go_to_the_others() -> None:
+    class Broken(Lengths):
+        def spec(self) -> dict[str, Any]:
+            return Lengths().spec()
+
+        def _answer_texts(self, texts: list[str], truncate: bool, parameters: dict[str, Any]) -> list[Any]:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+
+    rows = [f"text {place}" for place in range(95)]
+    results = ParallelTaskModel(Broken(), Lengths()).run(rows, batch_size=1)
+    assert lengths(results) == [len(row) for row in rows]
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        ParallelTaskModel(Broken(), Broken()).run(rows)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from ..errors import InvalidArgumentError
+from ..llms.engine.stealing import Crew, steal
 from .task_model import TaskModel
+
+PIECE = 10  # batches that a model takes at once: they are sorted by length together
 
 
 class ParallelTaskModel(TaskModel):
     """Runs equal task models, for example one per GPU, side by side. Results come in the order of the texts.
+
+    A model that cannot go on (its device is gone, say) is set aside, and its texts go to the others.
 
     Args:
         *task_models: models with the same `spec()`. A faster one simply answers more.
@@ -41,27 +43,11 @@ class ParallelTaskModel(TaskModel):
         return results if as_generator else list(results)
 
     def _spread(self, texts: Iterator[str], truncate: bool, parameters: dict[str, Any]) -> Iterator[Any]:
-        size = 10 * int(parameters.get("batch_size", 10))
-        free = threading.Semaphore(len(self.task_models))
-        idle = deque(self.task_models)
-
-        def work(piece: list[str]) -> list[Any]:
-            with free:
-                model = idle.popleft()
-                try:
-                    return list(model.run(piece, truncate, **parameters))
-                finally:
-                    idle.append(model)
-
-        with ThreadPoolExecutor(len(self.task_models)) as pool:
-            waiting: deque[Future[list[Any]]] = deque()
-            pieces = iter(lambda: list(itertools.islice(texts, size)), [])
-            for piece in pieces:
-                waiting.append(pool.submit(copy_context().run, work, piece))
-                if len(waiting) >= 2 * len(self.task_models):
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+        size = PIECE * int(parameters.get("batch_size", 10))
+        pieces = iter(lambda: list(itertools.islice(texts, size)), [])
+        workers = [partial(_results, model, truncate, parameters) for model in self.task_models]
+        crew = Crew(type(self).__name__, [model.display_name for model in self.task_models])
+        return itertools.chain.from_iterable(steal(pieces, workers, crew=crew))
 
     def _first(self) -> TaskModel:
         return self.task_models[0]
@@ -102,3 +88,7 @@ class ParallelTaskModel(TaskModel):
     @property
     def display_name(self) -> str:
         return f"{self._first().display_name} × {len(self.task_models)}"
+
+
+def _results(model: TaskModel, truncate: bool, parameters: dict[str, Any], texts: list[str]) -> list[Any]:
+    return list(model.run(texts, truncate, **parameters))
