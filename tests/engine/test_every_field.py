@@ -111,6 +111,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "how": ("inner", "left"),
     "others": ([], [finished(DataSource("More", {"text": ["z"]}))]),
     "writer_batch_size": (10, 20),
+    "template": ("{inputs}", "{inputs}!"),
+    "template_format": ("braces", "jinja"),
+    "overlong": ("fail", "cut"),
 }
 BY_TYPE: dict[Any, tuple[Any, Any]] = {bool: (False, True), int: (1, 2), float: (0.5, 0.25), str: ("one", "two")}
 
@@ -125,6 +128,8 @@ OTHERWISE: dict[tuple[str, str], tuple[Any, Any]] = {
     ("ExplodeStep", "column_name"): ("many", "many"),
     ("DataSource", "data"): ({"a": [1]}, {"a": [2]}),
     ("SampleStep", "fraction"): (None, None),
+    ("FewShotPrompt", "overlong"): ("drop_examples", "cut"),
+    ("Prompt", "template"): ("{prompts}", "{prompts}!"),
     ("CSVDataSource", "sep"): (",", ";"),
     ("ZippedStep", "others"): ([], [finished(DataSource("More", {"more": ["z"] * 4}))]),
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ...errors import ContextLengthError, DataDreamerError, InvalidArgumentError, StepError
+from ...errors import DataDreamerError, InvalidArgumentError, StepError
 from ...llms.types import Prompt as ModelPrompt
 from ..fields import Column, output
+from . import fitting
 from .base import PromptStep
+from .columns import is_column
 
 CITATION = """@article{radford2019language,
   title={Language Models are Unsupervised Multitask Learners},
@@ -21,6 +24,7 @@ CITATION = """@article{radford2019language,
 }"""
 
 _EXAMPLES = ("input_examples", "output_examples")
+OVERLONG = ("drop_examples", "fail", "cut")
 
 
 class FewShotPrompt(PromptStep):
@@ -37,6 +41,9 @@ class FewShotPrompt(PromptStep):
         sep: what stands between all parts; twice behind the instruction.
         min_in_context_examples: a row is lost when fewer fit into the context; 1 when None.
         max_in_context_examples: use no more than these; None for all.
+        overlong: what becomes of a row whose prompt does not fit the model's context: `"drop_examples"` leaves out as
+            many as must be; `"fail"` counts it as lost at once, with the reason `"context_length"`; `"cut"` leaves out
+            examples and, where the fewest are still too much, cuts the end of the row's value.
     """
 
     inputs: Column[Any] | Mapping[str, Any]
@@ -48,7 +55,9 @@ class FewShotPrompt(PromptStep):
     sep: str = "\n"
     min_in_context_examples: int | None = None
     max_in_context_examples: int | None = None
+    overlong: str = OVERLONG[0]
 
+    counted_when_given: ClassVar[tuple[str, ...]] = ("overlong",)
     origins: ClassVar[dict[str, str]] = {"inputs": "copied:inputs", "prompts": "computed", "generations": "generated"}
 
     prompts: str = output(help="The prompts, as they were asked.")
@@ -61,13 +70,16 @@ class FewShotPrompt(PromptStep):
             declared = self._declaration.fields[name]
             if isinstance(self._given.get(name), list):
                 self._declaration.add(replace(declared, role="setting"))
-            elif _is_column(self._given_inputs.get(name, self._given.get(name))):
+            elif is_column(self._given_inputs.get(name, self._given.get(name))):
                 self._declaration.add(replace(declared, role="rows"))
         self.register_output("inputs", help="The values, unchanged.")
         self.order_outputs("inputs", "prompts", "generations")
         self.register_data_card("Citation Information", CITATION)
 
     def check(self) -> None:
+        fitting.check_policy(f"Step '{self.name}'", self.overlong, OVERLONG)
+        self._fitted: Counter[str] = Counter()
+        self._left_out = False  # whether the prompt that was made last lacks examples
         super().check()
         counts = [_count(getattr(self, name)) for name in _EXAMPLES]
         if None not in counts and counts[0] != counts[1]:
@@ -100,24 +112,35 @@ class FewShotPrompt(PromptStep):
 
     def prompt_for(self, value: Any, examples: list[str]) -> str | DataDreamerError:
         """The prompt for one value, or why it does not fit the model's context."""
-        try:
-            return self.llm.format_prompt(
-                max_new_tokens=self.max_new_tokens,
-                beg_instruction=None if self.instruction is None else self.instruction + self.sep,
-                in_context_examples=examples,
-                end_instruction=f"{self.input_label} {value}{self.sep}{self.output_label}",
-                sep=self.sep,
-                min_in_context_examples=self.min_in_context_examples,
-                max_in_context_examples=self.max_in_context_examples,
-            )
-        except ContextLengthError as error:
-            return error
+        prompt, cut = fitting.fitted(lambda row: self._joined(row["value"], examples), {"value": value}, self.overlong)
+        self._fitted["cut"] += cut
+        self._fitted["examples"] += self._left_out and not isinstance(prompt, DataDreamerError)
+        return prompt
 
+    def _joined(self, value: Any, examples: list[str]) -> str:
+        most = len(examples) if self.max_in_context_examples is None else self.max_in_context_examples
+        before = None if self.instruction is None else self.instruction + self.sep
+        after = f"{self.input_label} {value}{self.sep}{self.output_label}"
+        prompt = self.llm.format_prompt(
+            max_new_tokens=self.max_new_tokens,
+            beg_instruction=before,
+            in_context_examples=examples,
+            end_instruction=after,
+            sep=self.sep,
+            min_in_context_examples=min(most, len(examples))
+            if self.overlong == "fail"
+            else self.min_in_context_examples,
+            max_in_context_examples=self.max_in_context_examples,
+        )
+        whole = self.sep.join(part for part in (before, *examples[:most], after) if part is not None)
+        self._left_out = prompt != whole
+        return prompt
 
-def _is_column(value: Any) -> bool:
-    from ...datasets import OutputDatasetColumn, OutputIterableDatasetColumn
-
-    return isinstance(value, OutputDatasetColumn | OutputIterableDatasetColumn)
+    def sum_up(self) -> None:
+        done = {"examples": "had examples left out", "cut": "had their value cut"}
+        counted = [f"{self._fitted[kind]:,} {what}" for kind, what in done.items() if self._fitted[kind]]
+        self.register_data_card("Prompts that did not fit", ", ".join(counted) or None)
+        super().sum_up()
 
 
 def _count(examples: Any) -> int | None:

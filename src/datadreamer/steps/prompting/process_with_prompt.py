@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from ...errors import ContextLengthError, DataDreamerError
+from ...errors import DataDreamerError
 from ...llms.types import Prompt as ModelPrompt
 from ..fields import Column, output
-from .base import PromptStep
+from .templated import TemplatedStep
 
 
-class InstructionStep(PromptStep):
+class InstructionStep(TemplatedStep):
     """A prompt step whose prompt is `{input_label} {value}`, then `{instruction_label} {instruction}`.
 
     Args:
-        instruction: what the model shall do with each value.
+        instruction: what the model shall do with each value. With further inputs it is a template over them; without
+            any, its braces are braces.
         input_label, instruction_label: what stands before the value and the instruction.
         sep: what stands between the two.
+        template: another layout for the whole prompt. It may name `{inputs}`, `{instruction}` and further inputs.
+        template_format, system, overlong: see `TemplatedStep`.
     """
 
     inputs: Column[Any] | Mapping[str, Any]
@@ -26,21 +29,33 @@ class InstructionStep(PromptStep):
     instruction_label: str = "Instruction:"
     sep: str = "\n\n"
 
+    def template_texts(self) -> dict[str, Any]:
+        return {**super().template_texts(), **({"instruction": self.instruction} if self._further else {})}
+
+    def template_names(self, what: str) -> list[str]:
+        return ["instruction"] if what == "template" else []
+
     def card_prompts(self) -> list[tuple[str, str]]:
         layout = f"{self.input_label} {{inputs}}{self.sep}{self.instruction_label} {{instruction}}"
-        return [("instruction", self.instruction), ("layout", layout), *super().card_prompts()]
+        own = [("instruction", self.instruction), *([("layout", layout)] if self.template is None else [])]
+        return [*own, *(pair for pair in super().card_prompts() if pair[0] != "instruction")]
 
-    def prompt_for(self, value: Any) -> str | DataDreamerError:
-        """The prompt for one value, or why it does not fit the model's context."""
-        try:
-            return self.llm.format_prompt(
-                max_new_tokens=self.max_new_tokens,
-                beg_instruction=f"{self.input_label} {value}",
-                end_instruction=f"{self.instruction_label} {self.instruction}",
-                sep=self.sep,
-            )
-        except ContextLengthError as error:
-            return error
+    def layout(self, row: Mapping[str, Any]) -> Any:
+        """The prompt for a row of `cells()`, or for one with shorter values.
+
+        Raises:
+            ContextLengthError: it does not fit the model's context.
+        """
+        templates = self._templates
+        instruction = templates["instruction"].fill(row) if "instruction" in templates else self.instruction
+        if "template" in templates:
+            return templates["template"].fill({**row, "instruction": instruction})
+        return self.llm.format_prompt(
+            max_new_tokens=self.max_new_tokens,
+            beg_instruction=f"{self.input_label} {row['inputs']}",
+            end_instruction=f"{self.instruction_label} {instruction}",
+            sep=self.sep,
+        )
 
 
 class ProcessWithPrompt(InstructionStep):
@@ -54,9 +69,9 @@ class ProcessWithPrompt(InstructionStep):
     def setup(self) -> None:
         super().setup()
         self.register_output("inputs", help="The values, unchanged.")
-        self.order_outputs("inputs", "prompts", "generations")
+        self.order_outputs("inputs", *self.given_back(), "prompts", "generations")
 
     def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt | DataDreamerError]]:
-        for value in self.inputs:
-            prompt = self.prompt_for(value)
-            yield {"inputs": value, "prompts": prompt}, prompt
+        for row in self.cells():
+            values, prompt = self.question(row, self.layout)
+            yield {"inputs": row["inputs"], **values}, prompt

@@ -50,5 +50,6 @@ class WholeRowStep(InstructionStep):
 
     def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt | DataDreamerError]]:
         columns = self._owner.column_names
-        for value, row in zip(self.inputs, self._owner, strict=True):
-            yield (row if len(columns) > 1 or isinstance(row, dict) else {columns[0]: row}), self.prompt_for(value)
+        for asked, row in zip(self.cells(), self._owner, strict=True):
+            _, prompt = self.question(asked, self.layout)
+            yield (row if len(columns) > 1 or isinstance(row, dict) else {columns[0]: row}), prompt
