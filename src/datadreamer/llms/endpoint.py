@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from ..errors import InvalidArgumentError
 from ..ledger import Redactor
 
+_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*")  # of Microsoft Entra: a JSON Web Token
 _WORDS = re.compile(r"[A-Za-z]+([ _-][A-Za-z]+)*")
 _LONG = 20
 
@@ -45,20 +46,32 @@ def resolve(
     organization: str | None,
     api_version: str | None,
     default_headers: Mapping[str, str] | None,
+    path: str = "/chat/completions",
+    signed: bool = False,
 ) -> Endpoint:
     """The endpoint that the arguments, and the environment where they are silent, name.
 
     `OPENAI_API_KEY` goes to OpenAI, or to the server that `OPENAI_BASE_URL` names beside it. A server that is named in
     the code gets the key that is named in the code, or none: a key is never sent to somebody it was not meant for.
+
+    Args:
+        model: as the service names it; on Azure a deployment.
+        base_url, api_key, organization, api_version, default_headers: as given to the model.
+        path: what is asked there.
+        signed: whether something else than a key opens it.
     """
     from_environment = os.environ.get("OPENAI_BASE_URL")
     given = base_url or from_environment or OPENAI_URL
     base, host = _parsed(given)
     azure = host.endswith("azure.com")
     official = host == "api.openai.com" or host.endswith(".api.openai.com")
-    variable = "AZURE_OPENAI_API_KEY" if azure else "OPENAI_API_KEY"
+    variable = "OPENAI_API_KEY" if not azure else _AZURE_VARIABLES[0]
+    if azure and os.environ.get(_AZURE_VARIABLES[1]) and not os.environ.get(variable):
+        variable = _AZURE_VARIABLES[1]
     key: str | None
-    if api_key is not None:
+    if signed:
+        key, key_name = None, "the token of azure_ad_token_provider"
+    elif api_key is not None:
         key, key_name = api_key, "the api_key argument"
     elif azure or official or base_url is None:
         key, key_name = os.environ.get(variable) or None, f"the environment variable {variable}"
@@ -68,22 +81,40 @@ def resolve(
     headers = dict(default_headers or {})
     Redactor.default().add(*_real_keys(*(value for name, value in headers.items() if _names_key(name))))
     if key:
-        headers.update({"api-key": key} if azure else {"Authorization": f"Bearer {key}"})
+        headers.update({"api-key": key} if azure and not _TOKEN.fullmatch(key) else bearer(key))
     if organization:
         headers["OpenAI-Organization"] = organization
-    path = f"/openai/deployments/{quote(model, safe='')}" if azure and api_version else ""
+    if azure:
+        base = _azure_base(base, model, path, api_version)
     query = f"?api-version={quote(api_version)}" if api_version else ""
     return Endpoint(
-        url=f"{base}{path}/chat/completions{query}",
-        identity=f"{base}{path}",
+        url=f"{base}{path}{query}",
+        identity=base,
         host=host,
         provider="azure" if azure else "openai" if official else host,
         headers=headers,
         key=key,
         key_name=key_name,
-        key_variable=variable,
-        needs_key=azure or official,
+        key_variable=" or ".join(_AZURE_VARIABLES) if azure else variable,
+        needs_key=(azure or official) and not signed,
     )
+
+
+_AZURE_VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN")
+
+
+def _azure_base(base: str, model: str, path: str, api_version: str | None) -> str:
+    """The address of a resource, with what `path` comes behind.
+
+    A dated `api_version` asks a deployment at an address of its own; without one, the v1 API takes the deployment as
+    the model, as OpenAI itself would. An address that already says which stays.
+    """
+    if base.endswith("/v1") or "/deployments/" in base:
+        return base
+    resource = base.removesuffix("/openai")
+    if api_version in (None, "v1", "preview", "latest"):
+        return f"{resource}/openai/v1"
+    return f"{resource}/openai" if path == "/responses" else f"{resource}/openai/deployments/{quote(model, safe='')}"
 
 
 def at(

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from .types import Generation, Request
     from .wire.base import Wire
 
-_OPTIONS = ("timeout", "connect_timeout", "max_in_flight", "max_context_length", "default_headers")
+_OPTIONS = (
+    "timeout",
+    "connect_timeout",
+    "max_in_flight",
+    "max_context_length",
+    "default_headers",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "stream",
+)
 
 
 class Hosted(LLM):
@@ -29,13 +38,17 @@ class Hosted(LLM):
         retry_on_fail: ask again, with growing waits, after errors that may pass. Rate limits are waited out.
         cache_folder_path: see `LLM`.
         options: `timeout` (seconds for one answer, 600), `connect_timeout` (seconds, 10), `max_in_flight` (most
-            requests at once, 256), `max_context_length` (tokens, where it is not known), `default_headers` (a dict).
+            requests at once, 256), `max_context_length` (tokens, where it is not known), `default_headers` (a dict),
+            `requests_per_minute` and `tokens_per_minute` (limits of your own, shared by all models of the account),
+            `stream` (receive answers in pieces, for proxies that close connections on which nothing is sent).
 
     Raises:
         InvalidArgumentError: an option is not known.
     """
 
-    wire_name: ClassVar[str]
+    wire_name: str
+    #: whether the wire can receive answers in pieces
+    can_stream: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -58,6 +71,11 @@ class Hosted(LLM):
         self._timeouts = Timeouts(
             connect=float(options.get("connect_timeout") or 10.0), answer=float(options.get("timeout") or 600.0)
         )
+        self.requests_per_minute = _positive(options, "requests_per_minute")
+        self.tokens_per_minute = _positive(options, "tokens_per_minute")
+        self._stream = bool(options.get("stream"))
+        if self._stream and not self.can_stream:
+            raise InvalidArgumentError(f"{type(self).__name__} takes no stream=True: its answers come whole.")
         self._endpoint = place
         self.provider = place.provider
         self.host = place.host
@@ -126,3 +144,12 @@ class Hosted(LLM):
 
     def _get_max_output_length(self) -> int | None:
         return self._facts.output
+
+
+def _positive(options: Mapping[str, Any], name: str) -> float | None:
+    value = options.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise InvalidArgumentError(f"'{name}' must be a number above 0, not {value!r}.")
+    return float(value)

@@ -76,6 +76,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None = None  # request key, 32 bytes
     response: bytes | None = None  # the whole answer, as it came
     tool_calls: tuple[dict[str, Any], ...] | None = None
+    reasoning: str | None = None  # what the model thought before it answered, or a summary, where the service shows it
+    logprobs: tuple[dict[str, Any], ...] | None = None  # one per token: {"token", "logprob", "top_logprobs"}, if asked
     wait: float | None = None  # seconds the service asks to wait before the next request; never recorded
 
     @property

@@ -33,6 +33,10 @@ def to_record(
     extra: dict[str, Any] = {}
     if answer.tool_calls:
         extra["tool_calls"] = list(answer.tool_calls)
+    if answer.reasoning:
+        extra["reasoning"] = answer.reasoning
+    if answer.logprobs:
+        extra["logprobs"] = list(answer.logprobs)
     return CallRecord(
         text=answer.text,
         step=step or "",
@@ -58,7 +62,8 @@ def to_record(
 
 def from_record(key: bytes, record: CallRecord) -> Generation:
     """The answer that a record keeps."""
-    calls = record.extra.get("tool_calls") if record.extra else None
+    extra = record.extra or {}
+    calls, logprobs = extra.get("tool_calls"), extra.get("logprobs")
     return Generation(
         text=record.text,
         finish_reason=record.finish_reason or None,
@@ -73,4 +78,6 @@ def from_record(key: bytes, record: CallRecord) -> Generation:
         key=key,
         response=record.response or None,
         tool_calls=tuple(calls) if calls else None,
+        reasoning=extra.get("reasoning"),
+        logprobs=tuple(logprobs) if logprobs else None,
     )

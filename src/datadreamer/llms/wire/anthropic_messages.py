@@ -43,6 +43,7 @@ class _Usage(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str
     text: str = ""
+    thinking: str = ""
     id: str | None = None
     name: str = ""
     input: Any = None
@@ -124,6 +125,7 @@ class AnthropicMessages(Wire):
             request_id=reply.headers.get("request-id"),
             response=reply.body,
             tool_calls=tuple(calls) or None,
+            reasoning="\n\n".join(block.thinking for block in message.content if block.thinking) or None,
             wait=_requested_pause(reply.headers),
         )
 

@@ -39,8 +39,17 @@ class _ToolUse(msgspec.Struct, rename="camel"):
     input: Any = None
 
 
+class _ReasoningText(msgspec.Struct):
+    text: str = ""
+
+
+class _Reasoning(msgspec.Struct, rename="camel"):
+    reasoning_text: _ReasoningText | None = None
+
+
 class _Block(msgspec.Struct, rename="camel"):
     text: str = ""
+    reasoning_content: _Reasoning | None = None
     tool_use: _ToolUse | None = None
 
 
@@ -128,6 +137,7 @@ class BedrockConverse(Wire):
             request_id=request_id,
             response=reply.body,
             tool_calls=tuple(calls) or None,
+            reasoning="\n\n".join(_thoughts(blocks)) or None,
         )
 
 
@@ -202,6 +212,11 @@ def _format(wanted: Mapping[str, Any]) -> dict[str, Any]:
         )
     schema = {"schema": msgspec.json.encode(wanted["schema"]).decode(), "name": wanted["name"]}
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+
+
+def _thoughts(blocks: list[_Block]) -> list[str]:
+    found = (block.reasoning_content.reasoning_text for block in blocks if block.reasoning_content)
+    return [thought.text for thought in found if thought and thought.text]
 
 
 def _usage(usage: _Usage | None) -> Usage:

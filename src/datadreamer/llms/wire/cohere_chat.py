@@ -28,6 +28,7 @@ _TOOL_CHOICES = {"required": "REQUIRED", "none": "NONE"}
 class _Part(msgspec.Struct):
     type: str = "text"
     text: str = ""
+    thinking: str = ""
 
 
 class _Message(msgspec.Struct):
@@ -104,6 +105,7 @@ class CohereChat(Wire):
             response_id=answer.id,
             response=reply.body,
             tool_calls=tuple(calls) if calls else None,
+            reasoning=_reasoning(answer.message.content),
         )
 
     # --- what goes wrong --------------------------------------------------------------------------------------------
@@ -125,6 +127,10 @@ def _text(content: list[_Part] | str | None) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.text for part in content or () if part.type == "text")
+
+
+def _reasoning(content: list[_Part] | str | None) -> str | None:
+    return None if isinstance(content, str) else "".join(part.thinking for part in content or ()) or None
 
 
 def _usage(usage: _Usage | None) -> Usage:

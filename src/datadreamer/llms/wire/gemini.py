@@ -73,6 +73,7 @@ class _Content(msgspec.Struct):
 
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
+    logprobs_result: Any = None
     finish_reason: str | None = None
     finish_message: str | None = None
 
@@ -164,6 +165,8 @@ class Gemini(Wire):
             response_id=response.response_id,
             response=reply.body,
             tool_calls=tuple(calls) or None,
+            reasoning="".join(part.text for part in parts if part.thought) or None,
+            logprobs=_logprobs(candidate.logprobs_result),
         )
 
     # --- what goes wrong --------------------------------------------------------------------------------------------
@@ -286,6 +289,22 @@ def _tool_call(part: _Part) -> dict[str, Any]:
     if part.thought_signature:  # wanted back with the call, and kept where Google's own OpenAI format keeps it
         made["extra_content"] = {"google": {"thought_signature": part.thought_signature}}
     return made
+
+
+def _logprobs(given: Any) -> tuple[dict[str, Any], ...] | None:
+    """In the form of chat completions."""
+    chosen = given.get("chosenCandidates") if isinstance(given, dict) else None
+    if not chosen:
+        return None
+    tops = given.get("topCandidates") or [{}] * len(chosen)
+    return tuple(
+        {**_token(one), "top_logprobs": [_token(other) for other in top.get("candidates") or ()]}
+        for one, top in zip(chosen, tops, strict=False)
+    )
+
+
+def _token(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"token": one.get("token"), "logprob": one.get("logProbability")}
 
 
 def _usage(usage: _Usage | None) -> Usage:

@@ -16,7 +16,7 @@ from .transport import Reply
 _encode = msgspec.json.Encoder().encode
 
 # What servers call the ends of an answer, where the word is not the usual one.
-_FINISH = {
+FINISH = {
     "eos": "stop",
     "eos_token": "stop",
     "stop_sequence": "stop",
@@ -31,12 +31,15 @@ _BROKEN = frozenset({"error", "insufficient_system_resource"})
 class _Message(msgspec.Struct):
     content: Any = None
     refusal: str | None = None
+    reasoning_content: Any = None  # most servers that think
+    reasoning: Any = None  # some others
     tool_calls: list[dict[str, Any]] | None = None
 
 
 class _Choice(msgspec.Struct):
     message: _Message
     finish_reason: str | None = None
+    logprobs: Any = None
 
 
 class _PromptDetails(msgspec.Struct):
@@ -47,7 +50,7 @@ class _AnswerDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class TokenUsage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_cache_hit_tokens: int | None = None  # where there are no details
@@ -60,7 +63,7 @@ class _Completion(msgspec.Struct):
     choices: list[_Choice] | None = None
     id: str | None = None
     model: str | None = None
-    usage: _Usage | None = None
+    usage: TokenUsage | None = None
     system_fingerprint: str | None = None
     error: Any = None
 
@@ -80,16 +83,24 @@ class ChatFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAIChat(Wire):
-    """One model behind one URL of chat completions. `format`: how this service wants it; the rest is as in `Wire`."""
+    """One model behind one URL of chat completions. The rest is as in `Wire`.
+
+    Args:
+        format: how this service wants it.
+        stream: whether answers are received in pieces.
+    """
 
     answer_name = "a chat completion"
     filtered = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation"})
     out_of_credit = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
     transient = Wire.transient | {498}  # "capacity exceeded", at servers that have tiers
 
-    def __init__(self, *arguments: Any, format: ChatFormat | None = None, **named: Any) -> None:
+    def __init__(self, *arguments: Any, format: ChatFormat | None = None, stream: bool = False, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.format = format or ChatFormat()
+        self.stream = stream
+        if stream:
+            self._headers["Accept"] = "text/event-stream"
 
     # --- request to JSON --------------------------------------------------------------------------------------------
 
@@ -117,6 +128,8 @@ class OpenAIChat(Wire):
         extra = dict(request.extra or {})
         more = extra.pop("extra_body", None)
         body.update(extra)
+        if self.stream:
+            body.update(stream=True, stream_options={"include_usage": True})
         if more:
             body.update(more)
         return _encode(body)
@@ -130,7 +143,7 @@ class OpenAIChat(Wire):
                 'Use response_format={"type": "json_object"}, and describe the shape in the prompt.'
             )
         schema: dict[str, Any] = {"name": wanted["name"], "schema": wanted["schema"]}
-        if self.format.strict_schema and _closed(wanted["schema"]):
+        if self.format.strict_schema and closed(wanted["schema"]):
             schema["strict"] = True
         return {"type": "json_schema", "json_schema": schema}
 
@@ -138,9 +151,11 @@ class OpenAIChat(Wire):
 
     def decode(self, reply: Reply) -> Generation:
         """The answer in `reply`; raises what its status, or what is wrong with it, means."""
+        if self.stream:
+            reply = self._assembled(reply)
         completion = self.read(reply, _decode)
         if completion.error is not None:  # some gateways say 200 and mean 429
-            raise self.error(Reply(_code(completion.error) or 502, reply.headers, reply.body))
+            raise self.error(Reply(status_of(completion.error) or 502, reply.headers, reply.body))
         if not completion.choices:
             raise TransientModelError(f"{self.url} answered without any choice: {self.quote(reply.body)!r}")
         choice = completion.choices[0]
@@ -148,16 +163,27 @@ class OpenAIChat(Wire):
             raise TransientModelError(f"{self.url} broke off its answer ({choice.finish_reason}).")
         return self._generation(completion, choice, reply)
 
+    def _assembled(self, reply: Reply) -> Reply:
+        """The answer that a stream brought, as if it had come whole."""
+        if reply.status != 200 or "event-stream" not in reply.headers.get("Content-Type", ""):
+            return reply  # an error, or a server that knows no streams
+        from .streams import chat_completion
+
+        whole = self.read(reply, chat_completion)
+        if whole is None:
+            raise TransientModelError(f"{self.url} broke off its answer: the stream has no end.")
+        return Reply(200, reply.headers, whole)
+
     def _generation(self, completion: _Completion, choice: _Choice, reply: Reply) -> Generation:
         message = choice.message
-        finish = _FINISH.get(choice.finish_reason or "", choice.finish_reason)
-        text = _content(message.content)
+        finish = FINISH.get(choice.finish_reason or "", choice.finish_reason)
+        text = content_of(message.content)
         if message.refusal and not text:
             text, finish = message.refusal, "refusal"
         return Generation(
             text=text,
             finish_reason=finish,
-            usage=_usage(completion.usage),
+            usage=usage_of(completion.usage),
             model=completion.model,
             response_id=completion.id,
             request_id=reply.headers.get("x-request-id"),
@@ -165,6 +191,8 @@ class OpenAIChat(Wire):
             cost_usd=_cost(completion.usage) if self.format.says_cost else None,
             response=reply.body,
             tool_calls=tuple(message.tool_calls) if message.tool_calls else None,
+            reasoning=_reasoning(message),
+            logprobs=_logprobs(choice.logprobs),
             wait=requested_pause(reply.headers),
         )
 
@@ -177,7 +205,7 @@ class OpenAIChat(Wire):
         return super().code(error)
 
 
-def _content(content: Any) -> str:
+def content_of(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):  # content parts
@@ -185,7 +213,22 @@ def _content(content: Any) -> str:
     return ""
 
 
-def _usage(usage: _Usage | None) -> Usage:
+def _reasoning(message: _Message) -> str | None:
+    """What the model thought before it answered, where the service shows it."""
+    found = content_of(message.reasoning_content) or content_of(message.reasoning)
+    if not found and isinstance(message.content, list):
+        thoughts = [part.get("thinking") for part in message.content if isinstance(part, dict)]
+        found = "".join(content_of(thought) for thought in thoughts)
+    return found or None
+
+
+def _logprobs(given: Any) -> tuple[dict[str, Any], ...] | None:
+    """One entry per token; not every server keeps to the documented form, and none of it makes an answer unreadable."""
+    entries = given.get("content") if isinstance(given, dict) else None
+    return tuple(entries) if isinstance(entries, list) and entries else None
+
+
+def usage_of(usage: TokenUsage | None) -> Usage:
     if usage is None:
         return Usage()
     prompt, answer = usage.prompt_tokens_details, usage.completion_tokens_details
@@ -197,12 +240,12 @@ def _usage(usage: _Usage | None) -> Usage:
     )
 
 
-def _cost(usage: _Usage | None) -> float | None:
+def _cost(usage: TokenUsage | None) -> float | None:
     cost = usage.cost if usage else None
     return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
 
 
-def _code(error: Any) -> int | None:
+def status_of(error: Any) -> int | None:
     code = error.get("code") if isinstance(error, dict) else None
     try:
         status = int(code)  # type: ignore[arg-type]
@@ -211,7 +254,7 @@ def _code(error: Any) -> int | None:
     return status if 400 <= status < 600 else None
 
 
-def _closed(schema: Any) -> bool:
+def closed(schema: Any) -> bool:
     """Whether a schema meets the conditions of strict mode: every object closed, every property required."""
     if isinstance(schema, dict):
         if "properties" in schema and (
@@ -219,5 +262,5 @@ def _closed(schema: Any) -> bool:
             or set(schema.get("required", ())) != set(schema["properties"])
         ):
             return False
-        return all(_closed(value) for value in schema.values())
-    return all(_closed(value) for value in schema) if isinstance(schema, list) else True
+        return all(closed(value) for value in schema.values())
+    return all(closed(value) for value in schema) if isinstance(schema, list) else True
