@@ -98,7 +98,7 @@ def test_a_forked_child_is_refused_and_the_parent_goes_on(ledger, key, call):
     os.close(reading)
     os.close(writing)
     assert len(said) == 2
-    assert all(f"opened by process {os.getpid()}" in line and f"process {child}, a fork" in line for line in said)
+    assert all(f"This process ({child}) is a fork of process {os.getpid()}" in line for line in said)
     ledger.put_call(key(2), call(2))
     assert set(ledger.get_calls([key(0), key(1), key(2)])) == {key(0), key(2)}
     ledger.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import SourceError
-from . import schema
+from . import rows, schema
 from .connection import open_writable
 
 _SMALLEST_ROW_BYTES = 64
@@ -95,6 +95,8 @@ def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: s
     insert = f"INSERT OR IGNORE INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})"
     target.execute("BEGIN IMMEDIATE")
     for row in _readable_rows(source, f"SELECT {','.join(columns)} FROM {table}", table, file_bytes):
+        if table == "calls" and not rows.is_whole(row[1:]):
+            continue
         try:
             target.execute(insert, row)
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError, UnicodeError):

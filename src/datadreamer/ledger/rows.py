@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 import zlib
 from typing import Any
@@ -14,7 +15,10 @@ from .redact import Redactor
 
 # Below this size deflating costs more CPU than the write it saves; above, it is a small part of what the call cost.
 DEFLATE_FROM_BYTES = 16384
-_DEFLATED_REQUEST, _DEFLATED_RESPONSE, _ESCAPED_TEXT = 1, 2, 4
+# The column `packed`: how the row is stored, and from bit 8 on, where `_CHECKED` says so, the CRC-32 of its content.
+_DEFLATED_REQUEST, _DEFLATED_RESPONSE, _ESCAPED_TEXT, _CHECKED = 1, 2, 4, 8
+_PACKED, _CRC_SHIFT = 19, 8
+_NUMBERS = struct.Struct(">6q3d").pack
 
 CALL_COLUMNS = (
     "key, step, started, ended, attempts, cost_usd, input_tokens, output_tokens, cached_tokens, reasoning_tokens, "
@@ -58,8 +62,9 @@ def call_row(key: bytes, record: CallRecord, redactor: Redactor) -> tuple[Any, .
         packed, request = packed | _DEFLATED_REQUEST, zlib.compress(request, 1)
     if len(response) >= DEFLATE_FROM_BYTES:
         packed, response = packed | _DEFLATED_RESPONSE, zlib.compress(response, 1)
+    extra = _json(record.extra) if record.extra else ""
     usage = record.usage
-    return (
+    row = (
         key,
         record.step,
         record.started,
@@ -81,10 +86,29 @@ def call_row(key: bytes, record: CallRecord, redactor: Redactor) -> tuple[Any, .
         record.system_fingerprint,
         packed,
         text,
-        _json(record.extra) if record.extra else "",
+        extra,
         request,
         response,
     )
+    return (*row[:_PACKED], packed | _CHECKED | _crc(row) << _CRC_SHIFT, *row[_PACKED + 1 :])
+
+
+def is_whole(row: tuple[Any, ...]) -> bool:
+    """Whether a row of `CALL_COLUMNS` holds what was written; rows of the first versions do not say."""
+    packed = row[_PACKED]
+    try:
+        return not packed & _CHECKED or _crc(row) == packed >> _CRC_SHIFT
+    except (TypeError, ValueError, OverflowError, struct.error):  # the damage changed a type
+        return False
+
+
+def _crc(row: tuple[Any, ...]) -> int:
+    """Over everything in a row but `packed`."""
+    _, step, started, ended, attempts, cost, tokens_in, tokens_out, cached, reasoning, finish_reason, sample = row[:12]
+    counts = map(int, (attempts, tokens_in, tokens_out, cached, reasoning, sample))
+    numbers = _NUMBERS(*counts, started, ended, -1.0 if cost is None else cost)
+    texts = "\0".join((step, finish_reason, *row[12:_PACKED], row[20], row[21])).encode()
+    return zlib.crc32(b"\0".join((row[0], numbers, texts, row[22], row[23])))
 
 
 def call_of(row: tuple[Any, ...]) -> tuple[bytes, CallRecord]:
@@ -94,7 +118,7 @@ def call_of(row: tuple[Any, ...]) -> tuple[bytes, CallRecord]:
     ]
     (model, served, provider, host, response_id, request_id, system_fingerprint, packed) = row[12:20]
     text, extra, request, response = row[20:]
-    if packed:
+    if packed & (_DEFLATED_REQUEST | _DEFLATED_RESPONSE | _ESCAPED_TEXT):
         text = json.loads(text) if packed & _ESCAPED_TEXT else text
         request = zlib.decompress(request) if packed & _DEFLATED_REQUEST else request
         response = zlib.decompress(response) if packed & _DEFLATED_RESPONSE else response
@@ -128,7 +152,7 @@ def event_row(event: StepEvent, redactor: Redactor) -> tuple[Any, ...]:
 
 def event_of(row: tuple[Any, ...]) -> StepEvent:
     step, kind, fingerprint, at, view, data = row
-    return StepEvent(step=step, kind=kind, fingerprint=fingerprint, at=at, view=json.loads(view), data=json.loads(data))
+    return StepEvent(step=step, kind=kind, fingerprint=fingerprint, at=at, view=_read(view), data=_read(data) or {})
 
 
 def loss_row(loss: Loss, redactor: Redactor) -> tuple[Any, ...]:
@@ -145,8 +169,16 @@ def loss_of(row: tuple[Any, ...]) -> Loss:
         message=message,
         request_key=request_key,
         at=at,
-        data=json.loads(data),
+        data=_read(data) or {},
     )
+
+
+def _read(text: str) -> Any:
+    """A JSON value; None where damage left none. It is for people: results do not depend on it."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _json(value: Any) -> str:

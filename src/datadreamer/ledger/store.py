@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from .connection import MEMORY, open_readable, open_writable, plain, rescue_comm
 from .records import CallRecord, Loss, StepEvent, StepTotals
 from .redact import Redactor
 from .writer import Put, Writer
+
+logger = logging.getLogger("datadreamer.ledger")
 
 _PUT_CALL = f"INSERT OR REPLACE INTO calls ({rows.CALL_COLUMNS}) VALUES ({rows.marks(rows.CALL_COLUMNS)})"
 _PUT_EVENT = f"INSERT INTO events ({rows.EVENT_COLUMNS}) VALUES ({rows.marks(rows.EVENT_COLUMNS)})"
@@ -122,12 +126,15 @@ class Ledger:
         )
 
     def get_calls(self, keys: Sequence[bytes]) -> dict[bytes, CallRecord]:
-        """The remembered answers among `keys`, redacted as stored; absent keys are absent."""
+        """The remembered answers among `keys`, redacted as stored; absent keys are absent.
+
+        An answer whose bytes are not those that were written counts as absent, and is named in the log.
+        """
         self._check()
         found, missing = self._pending_calls(keys)
         for start in range(0, len(missing), _KEYS_PER_QUERY):
             chunk = missing[start : start + _KEYS_PER_QUERY]
-            found.update(map(rows.call_of, self._query(_get_calls(len(chunk)), chunk)))
+            found.update(map(rows.call_of, self._whole(self._query(_get_calls(len(chunk)), chunk))))
         if self._shared and len(found) < len(keys):
             found.update(self._shared_calls([key for key in missing if key not in found]))
         return found
@@ -155,8 +162,7 @@ class Ledger:
                 f"SELECT id, {rows.CALL_COLUMNS} FROM calls WHERE id > ? {where} ORDER BY id LIMIT {_PAGE_ROWS}",
                 [last, *values],
             )
-            for row in page:
-                yield rows.call_of(row[1:])
+            yield from map(rows.call_of, self._whole([row[1:] for row in page]))
             if len(page) < _PAGE_ROWS:
                 return
             last = page[-1][0]
@@ -232,7 +238,10 @@ class Ledger:
         if put is not None:
             return json.loads(put.value)
         found = self._query("SELECT value FROM memo WHERE kind = ? AND key = ?", [kind, key])
-        return json.loads(found[0][0]) if found else None
+        try:
+            return json.loads(found[0][0]) if found else None
+        except ValueError:  # damaged: it is derived again
+            return None
 
     def memo_put(self, kind: str, key: str, value: Any) -> None:
         """Keep a JSON-able value that would be dear to derive again (a digest). It is not redacted: no user's text."""
@@ -250,12 +259,28 @@ class Ledger:
 
     def check(self) -> None:
         """Read the whole file for damage (seconds per GB); raise `DamagedFileError` with what was found."""
-        problems = [row[0] for row in self._settled("PRAGMA quick_check(5)")]
-        if problems != ["ok"]:
+        problems = [row[0] for row in self._settled("PRAGMA quick_check(5)") if row[0] != "ok"]
+        problems = problems or list(islice(self._changed(), 5))
+        if problems:
             raise DamagedFileError(
                 f"The ledger {self.path} is damaged: {'; '.join(problems)}. Close it and save what can still be read "
                 f"with: {rescue_command(self.path)}"
             )
+
+    def _changed(self) -> Iterator[str]:
+        """What SQLite does not see: cells that hold other bytes than were written."""
+        last = 0
+        while page := self._query(
+            f"SELECT id, {rows.CALL_COLUMNS} FROM calls WHERE id > ? ORDER BY id LIMIT {_PAGE_ROWS}", [last]
+        ):
+            for row in page:
+                if not rows.is_whole(row[1:]):
+                    yield f"answer ddr1:{_hex(row[1])} of step {row[2]!r} is not what was written"
+            last = page[-1][0]
+        for table, columns in (("events", ("view", "data")), ("losses", ("data",)), ("memo", ("value",))):
+            broken = " OR ".join(f"NOT json_valid({column})" for column in columns)
+            for found in self._query(f"SELECT id FROM {table} WHERE {broken} LIMIT 5"):
+                yield f"row {found[0]} of table {table} is not what was written"
 
     def close(self) -> None:
         """Flush and let go of the file. Safe to call twice."""
@@ -281,11 +306,16 @@ class Ledger:
     def _check(self) -> None:
         if os.getpid() != self._pid:
             raise SessionError(
-                f"The ledger {self.path} was opened by process {self._pid}, and this is process {os.getpid()}, a fork "
-                "of it. Open it again here with Ledger.open(), or start workers by 'spawn' instead of 'fork'."
+                f"This process ({os.getpid()}) is a fork of process {self._pid}, whose session works in "
+                f"{_folder(self.path)}: in a fork, none of its steps can run and none of its models can be asked. "
+                "Do that in the parent, start workers by 'spawn' instead of 'fork' "
+                "(multiprocessing.set_start_method), or give the worker a session of its own with another folder."
             )
         if self._closed:
-            raise SessionError(f"The ledger {self.path} is closed. Open it again with Ledger.open().")
+            raise SessionError(
+                f"The session of {_folder(self.path)} is over: its ledger is closed. Do this inside the session, or "
+                "start a new one with the same folder."
+            )
 
     def _writing(self) -> Writer:
         self._check()
@@ -295,6 +325,22 @@ class Ledger:
 
     def _put(self, sql: str, row: tuple[Any, ...]) -> None:
         self._writing().submit(Put(sql, lambda: row, 128 + sum(len(item) for item in row if isinstance(item, str))))
+
+    def _whole(self, found: list[Any]) -> list[Any]:
+        """The rows that hold what was written; the others are named in the log and left out."""
+        whole = [row for row in found if rows.is_whole(row)]
+        if len(whole) < len(found):
+            for row in found:
+                if not rows.is_whole(row):
+                    logger.warning(
+                        "The answer ddr1:%s of step %r in %s is damaged and not used. It is asked again when it is "
+                        "needed; %s drops it.",
+                        _hex(row[0]),
+                        row[1],
+                        self.path,
+                        rescue_command(self.path),
+                    )
+        return whole
 
     def _pending_calls(self, keys: Sequence[bytes]) -> tuple[dict[bytes, CallRecord], list[bytes]]:
         # Before the file is asked: a record leaves the pending ones only after its commit, so none slips between.
@@ -331,7 +377,20 @@ class Ledger:
             try:
                 return self._reading().execute(sql, values).fetchall()
             except sqlite3.Error as error:
+                if "decode to UTF-8" in str(error):
+                    return self._broken_texts(sql, values)
                 raise plain(error, self.path) from error
+
+    def _broken_texts(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """The rows of a query, although some of their texts are damaged; sums over the content tell which."""
+        connection = self._reading()
+        connection.text_factory = lambda content: content.decode("utf-8", "replace")
+        try:
+            return connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise plain(error, self.path) from error
+        finally:
+            connection.text_factory = str
 
     def _reading(self) -> sqlite3.Connection:
         if self._read_connection is None:
@@ -342,6 +401,14 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"Ledger({str(Path(self.path))!r}{', readonly=True' if self.readonly else ''})"
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(path) or path  # noqa: PTH120 - ":memory:" has no folder
+
+
+def _hex(key: object) -> str:
+    return key.hex() if isinstance(key, bytes) else "?"
 
 
 def _leave_parents_connections() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _DATA_ERRORS = (
     ValueError,
     AttributeError,
     OverflowError,
+    struct.error,
     sqlite3.ProgrammingError,
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -71,7 +73,9 @@ class Writer:
                 self._moved.wait()
                 self._raise_failure()
             if self._closing:
-                raise DataDreamerError(f"The ledger {self._path} is closed. Open it again with Ledger.open().")
+                raise DataDreamerError(
+                    f"The session of {self._path} is over: its ledger is closed. Do this inside the session."
+                )
             if item.slot is not None:
                 self.pending[item.slot] = item
             self._queue.append(item)
