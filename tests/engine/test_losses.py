@@ -12,10 +12,20 @@ import pytest
 from datadreamer import DataDreamer, runs
 from datadreamer.cards import read_step
 from datadreamer.cli import main as command
-from datadreamer.errors import ModelError, TooManyFailuresError
+from datadreamer.errors import ModelError, SessionError, TooManyFailuresError
 from datadreamer.ledger import Ledger
 from datadreamer.llms import FakeLLM
-from datadreamer.steps import Column, DataSource, LazyRows, Prompt, Step, output
+from datadreamer.steps import (
+    Column,
+    CSVDataSource,
+    DataSource,
+    JSONDataSource,
+    LazyRows,
+    ParquetDataSource,
+    Prompt,
+    Step,
+    output,
+)
 
 TEXTS = [f"text {number}" for number in range(10)]
 
@@ -80,6 +90,61 @@ def test_losses_can_be_read_as_rows(tmp_path: Path, capsys: pytest.CaptureFixtur
     capsys.readouterr()
     assert command(["losses", str(tmp_path)]) == 0
     assert "out of order" in capsys.readouterr().out
+
+
+def test_lost_rows_are_a_dataset_with_their_inputs(tmp_path: Path) -> None:
+    with DataDreamer(tmp_path):
+        step = ask(Model().llm)
+        lost = step.lost_rows()
+        assert lost.column_names[:3] == ["row", "reason", "message"] and "out of order" in lost[0]["message"]
+        assert list(lost["prompts"]) == ["text 2", "text 5"] and list(lost["row"]) == [2, 5]
+        assert all(cell is not None for name in ("attempts", "input_tokens", "output_tokens") for cell in lost[name])
+        other = FakeLLM(str.title)
+        again = Prompt("Ask another", inputs={"prompts": lost["prompts"]}, args={"llm": other})
+        assert list(again.output["generations"]) == ["Text 2", "Text 5"]
+        assert again.lost_rows().num_rows == 0 and "prompts" in again.lost_rows().column_names
+    with DataDreamer(tmp_path):
+        found = ask(Model().llm)
+        assert found.lost_rows().to_list() == lost.to_list()  # of a step that was found finished as well
+    with pytest.raises(SessionError, match="lost_rows"):
+        found.lost_rows()
+
+
+def test_lost_rows_are_read_from_the_folder_with_their_inputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(tmp_path / "output", Model().llm)
+    assert list(runs.lost_dataset(tmp_path / "output", "Ask").values("prompts")) == ["text 2", "text 5"]
+    for kind in ("parquet", "csv", "json"):
+        file = str(tmp_path / f"lost.{kind}")
+        assert command(["losses", str(tmp_path / "output"), "Ask", "--export", file]) == 0
+        assert "2 lost rows of 'Ask' written" in capsys.readouterr().out
+        with DataDreamer(":memory:"):
+            source = {"parquet": ParquetDataSource, "csv": CSVDataSource, "json": JSONDataSource}[kind]
+            assert list(source("Lost", data_files=file).output["prompts"]) == ["text 2", "text 5"]
+    assert command(["losses", str(tmp_path / "output"), "--export", "lost.csv"]) == 1
+    assert "name of a step" in capsys.readouterr().err
+    assert command(["losses", str(tmp_path / "output"), "Ask", "--export", "lost.xls"]) == 1
+    assert ".parquet, .csv" in capsys.readouterr().err
+
+
+class Row(Step):
+    """Fails, and has an input that is called like a column of lost rows."""
+
+    row: Column[int]
+    back: int = output()
+
+    def process(self, row: int) -> int:
+        if row != 3:
+            raise ValueError(row)
+        return row
+
+
+def test_lost_rows_of_lazy_inputs(tmp_path: Path) -> None:
+    with DataDreamer(tmp_path):
+        numbers = DataSource("Numbers", LazyRows(lambda: ({"n": n} for n in range(2, 6))))
+        lost = Row("Back", row=numbers["n"]).lost_rows()
+        assert (list(lost["row"]), list(lost["input_row"])) == ([0, 2, 3], [2, 4, 5])
 
 
 class Careful(Step):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("step", nargs="?", help="only the losses of this step")
     parser.add_argument("-n", type=int, default=50, metavar="ROWS", help="most rows to show (default: 50; 0: all)")
     parser.add_argument("--json", action="store_true", help="all of them, one JSON object a line")
+    parser.add_argument(
+        "--export", metavar="FILE", help="write those of STEP as a dataset, with its inputs: .parquet, .csv or .json"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ..runs import lost_rows
 
+    if arguments.export:
+        return _export(arguments.folder, arguments.step, arguments.export)
     lost = lost_rows(arguments.folder, arguments.step)
     if arguments.json:
         for row in lost:
@@ -32,6 +38,24 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{where} {'has not ' if arguments.step else ''}lost a row.")
         return 0
     print(_table(lost, arguments.n or len(lost)))
+    return 0
+
+
+def _export(folder: str, step: str | None, file: str) -> int:
+    from ..datasets.exports import export_csv, export_json, export_parquet
+    from ..errors import InvalidArgumentError
+    from ..runs import lost_dataset
+    from .layout import plural
+
+    kinds = {".parquet": export_parquet, ".csv": export_csv, ".json": export_json, ".jsonl": export_json}
+    ending = os.path.splitext(file)[1].lower()  # noqa: PTH122
+    if ending not in kinds:
+        raise InvalidArgumentError(f"--export writes {', '.join(kinds)} files, not {file!r}.")
+    if step is None:
+        raise InvalidArgumentError("--export wants the name of a step: steps have different inputs.")
+    rows = lost_dataset(folder, step)
+    kinds[ending](rows, file)
+    print(f"{plural(rows.num_rows, 'lost row')} of '{step}' written to {file}.")
     return 0
 
 

@@ -330,6 +330,12 @@ class DataDreamer:
             self._names.pop(trainer.name, None)
             raise
 
+    def lost_rows(self, step: Step) -> Any:
+        """The rows that a step lost, as a dataset."""
+        from .lost import lost_rows
+
+        return lost_rows(step, self._workspace.ledger)
+
     def on_progress(self, step: Step) -> None:
         """A step's own report, `self.progress = 0.5`."""
         bar: Progress | None = getattr(step, "_bar", None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .folder import output_folder as output_folder
     from .folder import reading_ledger as reading_ledger
     from .losses import LostRow as LostRow
+    from .losses import lost_dataset as lost_dataset
     from .losses import lost_rows as lost_rows
     from .owner import Owner as Owner
     from .owner import owner_of as owner_of
@@ -46,6 +47,7 @@ __getattr__, __dir__, __all__ = exports(
         "found": "folder",
         "free": "collecting",
         "garbage": "collecting",
+        "lost_dataset": "losses",
         "lost_rows": "losses",
         "open_rows": "rows",
         "output_folder": "folder",

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from ..cards.record import InputUse, StepRecord
 from ..errors import InvalidArgumentError, nearest
 from ..ledger.records import StepEvent
 from . import folder as folders
 from .owner import owner_of
+from .rows import open_rows
 from .unfinished import unfinished
+
+if TYPE_CHECKING:
+    from ..datasets import Rows
 
 
 class LostRow(Struct, kw_only=True):
@@ -22,6 +28,8 @@ class LostRow(Struct, kw_only=True):
     reason: str  # a short word to count by
     message: str
     attempts: int | None = None
+    input_tokens: int | None = None  # paid for it
+    output_tokens: int | None = None
     request_key: str | None = None  # "ddr1:…" of the call that lost it
 
 
@@ -49,11 +57,47 @@ def lost_rows(path: str | os.PathLike[str], step: str | None = None) -> list[Los
                 reason=loss.reason,
                 message=loss.message,
                 attempts=loss.data.get("attempts"),
+                input_tokens=loss.data.get("input_tokens"),
+                output_tokens=loss.data.get("output_tokens"),
                 request_key=loss.request_key or None,
             )
             for key, name in keys.items()
             for loss in ledger.losses(key)
         ]
+
+
+def lost_dataset(path: str | os.PathLike[str], step: str) -> Rows:
+    """The lost rows of a finished step as rows, with the cells of its inputs as far as a stored step still has them.
+
+    Columns as of `Step.lost_rows`.
+
+    Raises:
+        SourceError: that is no output folder.
+        InvalidArgumentError: there is no such step, or it is a trainer.
+        DamagedFileError: the record of the step cannot be read.
+    """
+    from ..engine.lost import lost_table
+
+    folder = folders.output_folder(path)
+    record = folders.find(folder, step).record
+    if not isinstance(record, StepRecord):
+        raise InvalidArgumentError(f"'{step}' is a trainer, or its record is damaged: it has no lost rows to show.")
+    with folders.reading_ledger(folder) as ledger:
+        losses = list(ledger.losses(record.key)) if ledger is not None else []
+    inputs = {use.name: rows for use in record.inputs if (rows := _input(folder, use)) is not None}
+    return lost_table(losses, inputs)
+
+
+def _input(folder: Path, use: InputUse) -> Rows | None:
+    """The column that an input was, if a stored step has it as it was."""
+    one = next((one for one in folders.found(folder) if one.name == use.step), None)
+    if one is None or use.column is None or not isinstance(one.record, StepRecord):
+        return None
+    rows = open_rows(one)
+    if use.column not in rows.column_names:
+        return None
+    column = rows.select_columns(use.column)
+    return column if column.column_digest(use.column) == use.digest else None
 
 
 def _names_by_key(folder: Path, events: list[StepEvent]) -> dict[str, str]:

@@ -330,6 +330,18 @@ class Step(_Declared, Operations):
         """The folder that holds the result's Arrow files."""
         return _context.require_session("dataset_path").dataset_path(self)
 
+    def lost_rows(self) -> OutputDataset:
+        """The input rows that failed, as a dataset, in the order of the input. Inside the session in which it ran.
+
+        Columns: `row` (position in the input), `reason` (a short word), `message`, `attempts`, `input_tokens` and
+        `output_tokens` (what was paid for the row), `request_key`, and the step's input columns under the names of its
+        inputs (`input_…` where one is called as a column of ours). `retry_failed=True` runs these rows alone again.
+
+        Raises:
+            SessionError: no session is running.
+        """
+        return _context.require_session("lost_rows()").lost_rows(self)
+
     def data_card(self) -> None:
         """Print what is known about where this result came from, as JSON."""
         _context.require_session("data_card()").print_data_card(self)
