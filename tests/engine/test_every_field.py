@@ -114,11 +114,15 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "template": ("{inputs}", "{inputs}!"),
     "template_format": ("braces", "jinja"),
     "overlong": ("fail", "cut"),
+    "accept": (one, two),
+    "distinct": (False, 0.5),
 }
 BY_TYPE: dict[Any, tuple[Any, Any]] = {bool: (False, True), int: (1, 2), float: (0.5, 0.25), str: ("one", "two")}
 
 # Fields of which one value makes another impossible, or that mean something only beside others: what else to give.
 BESIDE: dict[tuple[str, str], dict[str, Any]] = {
+    ("DataFromPrompt", "max_candidates"): {"accept": one, "n": 1},
+    ("DataFromAttributedPrompt", "max_candidates"): {"accept": one, "n": 1},
     ("MapStep", "batch_size"): {"batched": True},
     ("FilterStep", "batch_size"): {"batched": True},
 }

@@ -79,6 +79,10 @@ class PromptStep(Step):
         """The row for one answer; a subclass may give `Filtered()` instead, or raise `UnparsedError`."""
         return {**values, "generations": answer}
 
+    def parent_of(self, values: Mapping[str, Any], position: int) -> int | None:
+        """The input row that a row was made of; None where it was made of none."""
+        return position if self._inputs else None
+
     def sum_up(self) -> None:
         """Called when every row is settled: `register_data_card()` what the card shall say of them together."""
 
@@ -188,8 +192,7 @@ class PromptStep(Step):
             )
         if isinstance(row, Filtered):
             return row
-        parent = position if self._inputs else None
-        return Row(row, parent, keys)
+        return Row(row, self.parent_of(values, position), keys)
 
 
 def _loss(position: int, failure: Failure, answers: list[Generation | Failure]) -> Loss:

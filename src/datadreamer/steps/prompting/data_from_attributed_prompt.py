@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle, islice, product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import cycle, product
 from typing import Any, ClassVar
 
 from ...errors import InvalidArgumentError, InvalidTypeError
-from ...llms.types import Prompt as ModelPrompt
-from ..fields import output
+from ..fields import Field, output
 from . import templates
+from .columns import is_column
 from .data_from_prompt import DrawStep
 
 CITATION = """@article{yu2023large,
@@ -27,8 +27,9 @@ class DataFromAttributedPrompt(DrawStep):
     Source: arXiv 2306.15895, section 3.
 
     Args:
-        attributes: attribute name to its values, of which all combinations are used; or a list of combinations, each a
-            dictionary. White space around a value is dropped.
+        attributes: attribute name to its values (a list, or a column of another step), of which all combinations are
+            used; or the combinations themselves, each a dictionary: a list of them, or a column. White space around a
+            value is dropped, and so are cells without a value.
     """
 
     attributes: Any
@@ -55,21 +56,64 @@ class DataFromAttributedPrompt(DrawStep):
                 f"Step '{self.name}': the instruction {self.instruction!r} and the attributes do not fit: {which}. "
                 f"Attributes: {', '.join(sorted(named))}."
             )
+        self._read_columns()
         super().check()
 
-    def identity(self) -> dict[str, Any]:
-        return {**super().identity(), "attributes": self.combinations}
+    def _read_columns(self) -> None:
+        """Columns among the attributes are inputs: the cards say where their values came from."""
+        for attribute, column in _columns(self.attributes).items():
+            name = f"attributes.{attribute}"  # an attribute may be called as a setting is
+            self._declaration.add(Field("rows", name, help="Values of an attribute."))
+            self._inputs[name] = column
 
-    def requests(self) -> Iterator[tuple[dict[str, Any], ModelPrompt]]:
-        for combination in islice(cycle(self.combinations), self.n):
+    def identity(self) -> dict[str, Any]:
+        if is_column(self.attributes):
+            attributes: Any = "a column"  # which counts as an input
+        elif _columns(self.attributes):
+            attributes = {
+                name: "a column" if is_column(given) else _values("", name, given)
+                for name, given in self.attributes.items()
+            }
+        else:
+            attributes = self.combinations
+        return {**super().identity(), "attributes": attributes}
+
+    def draws(self) -> Iterator[tuple[dict[str, Any], str]]:
+        for combination in cycle(self.combinations):
             prompt = templates.fill(self.instruction, combination)
             yield {"attributes": combination, "prompts": prompt}, prompt
 
+    def parent_of(self, values: Mapping[str, Any], position: int) -> int | None:
+        return self._origins()[position % len(self.combinations)] if self._inputs else None
+
+    def _origins(self) -> list[int]:
+        """For every combination, the row that its value comes from in the first column among the attributes."""
+        known: list[int] | None = getattr(self, "_origin_rows", None)
+        if known is None:
+            name, column = next(iter(_columns(self.attributes).items()))
+            rows = [row for row, cell in enumerate(column) if cell is not None]
+            if not is_column(self.attributes):
+                rows = [choice[name] for choice in _product({**self._counted(), name: rows})]
+            known = self._origin_rows = rows
+        return known
+
+    def _counted(self) -> dict[str, list[Any]]:
+        return {name: _values("", name, given) for name, given in self.attributes.items()}
+
+
+def _columns(attributes: Any) -> dict[str, Any]:
+    """The columns among the attributes, by the name of their attribute."""
+    if is_column(attributes):
+        return {"rows": attributes}
+    given = attributes if isinstance(attributes, Mapping) else {}
+    return {name: value for name, value in given.items() if is_column(value)}
+
 
 def _combinations(who: str, attributes: Any) -> list[dict[str, Any]]:
+    if is_column(attributes):
+        attributes = [cell for cell in attributes if cell is not None]
     if isinstance(attributes, Mapping):
-        values = {name: _values(who, name, given) for name, given in attributes.items()}
-        found = [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
+        found = _product({name: _values(who, name, given) for name, given in attributes.items()})
     elif isinstance(attributes, Sequence) and all(isinstance(item, Mapping) for item in attributes):
         found = [{name: _trimmed(value) for name, value in item.items()} for item in attributes]
         if any(set(item) != set(found[0]) for item in found):
@@ -84,10 +128,14 @@ def _combinations(who: str, attributes: Any) -> list[dict[str, Any]]:
     return found
 
 
+def _product(values: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
+
+
 def _values(who: str, name: str, given: Any) -> list[Any]:
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise InvalidTypeError(f"{who}: the attribute '{name}' must be a list of values, not {given!r}.")
-    return [_trimmed(value) for value in given]
+    return [_trimmed(value) for value in given if value is not None or not is_column(given)]
 
 
 def _trimmed(value: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Steps that choose rows by their texts: duplicates, filters, diversity."""
