@@ -14,7 +14,9 @@ from weakref import WeakKeyDictionary
 
 from ...errors import ModelError, RateLimitError, ServerUnreachableError, TransientModelError
 from ..types import Failure, Generation
+from .circuit import Circuit
 from .limiter import Limiter
+from .pace import Pace
 from .retry import NEVER, Retry
 
 if TYPE_CHECKING:
@@ -45,11 +47,14 @@ class Desk:
     def __init__(self, loop: asyncio.AbstractEventLoop, cap: int, first_pause: float) -> None:
         self.loop = loop
         self.limiter = Limiter(cap, first_pause)
+        self.circuit = Circuit()
+        self.pace: Pace | None = None  # limits that the user has set
         self.common = Lane()  # of calls that come one by one
         self._lanes: deque[Lane] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._rng = random.Random()
         self._open: dict[tuple[int, bytes], Call] = {}  # (ledger, key) of every call under way
+        self._last_error: ModelError | None = None
 
     def submit(self, call: Call, lane: Lane) -> None:
         """Take a call. One for the same request that is under way gets its waiters instead."""
@@ -73,8 +78,9 @@ class Desk:
             if not lane.ready:
                 self._lanes.popleft().waiting = False
                 continue
-            if not self.limiter.try_acquire(now):
-                self._wake_after(self.limiter.paused(now))
+            wait = self._held_up(lane.pending[0], now)
+            if wait is not None:
+                self._wake_after(wait)
                 return
             self._lanes.rotate(-1)  # runs take turns
             self._send(lane.pending.popleft(), lane)
@@ -91,6 +97,39 @@ class Desk:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
+    def _held_up(self, call: Call, now: float) -> float | None:
+        """Seconds until `call` may go; 0: until another one comes back; None: it may go, and has its place."""
+        circuit = self.circuit
+        if circuit.open and call.llm.retry_on_fail:
+            left = circuit.since + call.llm.retry_policy.outage_elapsed - now
+            if left <= 0:
+                self._end_all(call)
+                return 0.0
+            if circuit.probing or circuit.wait(now):
+                return left if circuit.probing else min(left, circuit.wait(now))
+        if self.pace is not None and (wait := self.pace.wait(call.llm, call.request, now)):
+            return wait
+        return None if self.limiter.try_acquire(now) else self.limiter.paused(now)
+
+    def _end_all(self, witness: Call) -> None:
+        """The service has been down too long: end every run that waits for it."""
+        error = self._outage(witness)
+        self.circuit.give_up()
+        for lane in self._lanes:
+            calls = list(lane.pending)
+            lane.pending.clear()
+            for call in calls:
+                self._close(call)
+                call.fail_all(error)
+
+    def _outage(self, witness: Call) -> ServerUnreachableError:
+        llm, circuit = witness.llm, self.circuit
+        return ServerUnreachableError(
+            f"{llm.host or llm.display_name} worked, and has been down for {self.loop.time() - circuit.since:.0f} "
+            f"seconds: {circuit.failures} requests in a row had no answer. Every answer that came is kept: run the "
+            f"script again to go on from there. The last error: {self._last_error}"
+        )
+
     def _line_up(self, lane: Lane) -> None:
         if not lane.waiting and lane.ready:
             lane.waiting = True
@@ -99,7 +138,10 @@ class Desk:
     def _wake_after(self, seconds: float) -> None:
         if seconds <= 0:
             return  # full: the next call that comes back pumps
-        if self._timer is None or self._timer.cancelled() or self._timer.when() <= self.loop.time():
+        now, timer = self.loop.time(), self._timer
+        if timer is None or timer.cancelled() or not now < timer.when() < now + 1.2 * seconds:
+            if timer is not None:
+                timer.cancel()
             # spread, so that many processes on one account do not all come back in the same instant
             self._timer = self.loop.call_later(seconds * (1.0 + 0.1 * self._rng.random()), self._on_timer)
 
@@ -112,9 +154,11 @@ class Desk:
             self.limiter.release()
             return
         lane.active += 1
-        call.task = self.loop.create_task(self._attempt(call, lane))
+        probe = self.circuit.probing = self.circuit.open
+        expected = self.pace.sent(call.llm, call.request, self.loop.time()) if self.pace else 0.0
+        call.task = self.loop.create_task(self._attempt(call, lane, probe, expected))
 
-    async def _attempt(self, call: Call, lane: Lane) -> None:
+    async def _attempt(self, call: Call, lane: Lane, probe: bool, expected: float) -> None:
         limiter, attempts = self.limiter, call.attempts
         epoch = limiter.epoch
         attempts.sent += 1
@@ -123,6 +167,9 @@ class Desk:
             answer = await call.llm._answer(call.request)
             limiter.contacted = True
             limiter.answered(self.loop.time(), answer.wait)
+            self.circuit.heard()
+            if self.pace is not None:
+                self.pace.settle(expected, answer, self.loop.time())
             self._answered(call, answer)
         except ModelError as error:
             if not isinstance(error, ServerUnreachableError):
@@ -141,6 +188,8 @@ class Desk:
             call.fail_all(error)
         finally:
             call.task = None
+            if probe:
+                self.circuit.probing = False
             limiter.release()
             lane.active -= 1
             self.pump(lane)
@@ -171,12 +220,18 @@ class Desk:
         attempts = call.attempts
         if attempts.first_error is None:
             attempts.first_error = now
+        policy = call.llm.retry_policy if call.llm.retry_on_fail else NEVER
         if isinstance(error, RateLimitError):
             attempts.limited += 1
             self.limiter.limited(now, epoch, error.retry_after)
+            self.circuit.heard(answered=False)
         else:
             attempts.transient += 1
-        policy = call.llm.retry_policy if call.llm.retry_on_fail else NEVER
+            if policy is not NEVER:
+                self._count(call, error, now)
+        if self.circuit.open and policy is not NEVER:
+            self._hold(call, lane)
+            return
         decision = policy.decide(error, attempts, now, self.limiter.contacted, self._rng)
         if isinstance(decision, Retry):
             call.book.retried()
@@ -187,6 +242,24 @@ class Desk:
         else:
             self._give_up(call, Failure.of(error, attempts=attempts.sent, key=call.key))
 
+    def _count(self, call: Call, error: ModelError, now: float) -> None:
+        """Tell the circuit what became of a request."""
+        if not isinstance(error, TransientModelError):
+            self.circuit.heard(answered=False)
+            return
+        policy, unreachable = call.llm.retry_policy, isinstance(error, ServerUnreachableError)
+        first, limit = call.attempts.sent - call.attempts.limited == 1, int(self.limiter.limit)
+        wait = max(2 * policy.first_wait, getattr(error, "retry_after", None) or 0.0)
+        self._last_error = error
+        self.circuit.failed(now, first, unreachable, limit, policy.outage_rows, wait)
+
+    def _hold(self, call: Call, lane: Lane) -> None:
+        """Keep a call until the service works again: what an outage does to a request is no fault of it."""
+        call.attempts.transient = 0
+        call.attempts.first_error = None
+        call.book.retried()
+        lane.pending.append(call)  # behind those that were not asked yet: they are better probes
+
     def _again(self, call: Call, lane: Lane, after: float) -> None:
         if after <= 0:
             lane.pending.appendleft(call)  # its turn came before that of the others; _attempt pumps
@@ -195,7 +268,7 @@ class Desk:
 
     def _requeue(self, call: Call, lane: Lane) -> None:
         if not call.done:
-            lane.pending.appendleft(call)
+            (lane.pending.append if self.circuit.open else lane.pending.appendleft)(call)
             self.pump(lane)
 
     def _give_up(self, call: Call, failure: Failure) -> None:
@@ -222,4 +295,7 @@ def desk_for(llm: LLM, loop: asyncio.AbstractEventLoop) -> Desk:
             desk = desks[account] = Desk(loop, llm.max_in_flight, llm.retry_policy.first_pause)
         elif desk.limiter.cap != llm.max_in_flight:
             desk.limiter.set_cap(llm.max_in_flight)
+        pace = Pace.of(llm, loop.time())
+        if pace is not None and (desk.pace is None or desk.pace.limits != pace.limits):
+            desk.pace = pace
         return desk

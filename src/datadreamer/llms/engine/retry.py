@@ -48,6 +48,8 @@ class RetryPolicy:
     limited_elapsed: float = 3600.0
     first_pause: float = 1.0  # after a rate limit that names no time
     longest_pause: float = 900.0  # a Retry-After above this is a quota, not a rate
+    outage_rows: int = 5  # fewest that must fail in a row for a service that worked to count as down
+    outage_elapsed: float = 300.0  # that a service may be down before the runs that wait for it end
 
     def decide(
         self, error: ModelError, attempts: Attempts, now: float, contacted: bool, rng: random.Random
