@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .providers.together import Together as Together
     from .providers.vertex_ai import VertexAI as VertexAI
     from .types import Chat as Chat
+    from .structured.regex import Regex as Regex
     from .types import Failure as Failure
     from .types import Generation as Generation
     from .types import Request as Request
@@ -56,6 +57,7 @@ __getattr__, __dir__, __all__ = exports(
         "Petals": "providers.gone",
         "Chat": "types",
         "Request": "types",
+        "Regex": "structured.regex",
         "Generation": "types",
         "Failure": "types",
         "Usage": "types",

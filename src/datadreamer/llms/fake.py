@@ -9,9 +9,12 @@ from typing import Any
 
 from ..errors import InvalidTypeError, ModelError
 from .llm import LLM
+from .structured.dialects import EVERYTHING
 from .types import Generation, Request, Usage
 
-KEPT = 10_000  # requests that are kept at least: memory does not grow with the number of rows
+KEPT = 5_000  # requests that are kept at least: memory does not grow with the number of rows
+
+NOTHING = "ok"  # the answer of a model that was told nothing
 
 Answers = str | Sequence[str] | Mapping[str, str] | Callable[..., str]
 
@@ -27,14 +30,18 @@ class FakeLLM(LLM):
         model_name: the name that it goes by.
         max_context_length: tokens. None: unlimited.
 
+    Asked for a type (`output_type`, `response_format`), a model that was told nothing answers with an example of it:
+    plausible, and the same for the same request. Answers that were given are read as those of any other model.
+
     Its identity is that of its answers: another function, another model. Tokens are counted as words.
     """
 
     provider = "fake"
+    output_dialect = EVERYTHING
 
     def __init__(
         self,
-        answers: Answers = "ok",
+        answers: Answers = NOTHING,
         latency: float = 0.0,
         fail: Mapping[str, ModelError] | Callable[[str], ModelError | None] | None = None,
         *,
@@ -84,7 +91,8 @@ class FakeLLM(LLM):
     def _text(self, prompt: str, request: Request) -> str:
         answers = self._answers
         if isinstance(answers, str):
-            return answers
+            made = self._example(request) if answers == NOTHING and request.response_format else None
+            return answers if made is None else made
         if isinstance(answers, Mapping):
             if prompt not in answers:
                 raise ModelError(f"FakeLLM has no answer for the prompt {prompt!r:.200}")
@@ -92,6 +100,11 @@ class FakeLLM(LLM):
         if isinstance(answers, Sequence):
             return answers[request.sample % len(answers)]
         return answers(prompt, request) if self._takes_request else answers(prompt)
+
+    def _example(self, request: Request) -> str | None:
+        from .structured.example import example
+
+        return example(request)
 
 
 def _arity(function: Callable[..., Any]) -> int:

@@ -15,6 +15,9 @@ from .types import Failure, Generation, Prompt, Request
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from .facts import ModelFacts
+    from .structured.dialects import Dialect
+
 
 class LLM(MadeWith):
     """A language model.
@@ -38,6 +41,10 @@ class LLM(MadeWith):
     extra_parameters: frozenset[str] = frozenset()
     #: published parameters that it cannot take, each with the advice that the error ends with
     refused_parameters: Mapping[str, str] = {}
+    #: which types of answers its service, or its decoder, enforces; None: every type is asked for in words
+    output_dialect: Dialect | None = None
+    #: the models that answer in its place, where it is several; it then has neither backend method
+    members: tuple[LLM, ...] = ()
     #: rows per batch of a local model, when the call does not say
     default_batch_size: ClassVar[int] = 10
     #: who serves the model, and the host it is asked at: for the record
@@ -80,6 +87,8 @@ class LLM(MadeWith):
         log_level: int | None = None,
         total_num_prompts: int | None = None,
         return_generator: bool = False,
+        output_type: Any = None,
+        max_reasks: int | None = None,
         **kwargs: Any,
     ) -> list[Any] | Generator[Any, None, None]:
         """Ask every prompt, and give the texts of the answers in the order of the prompts.
@@ -104,11 +113,15 @@ class LLM(MadeWith):
             verbose, log_level: accepted for scripts written for the paper; the session decides what is logged.
             total_num_prompts: number of prompts, for progress, when they come from a generator.
             return_generator: give a generator instead of a list. Closing it cancels what is in flight.
+            output_type: what an answer is: a pydantic model, dataclass, TypedDict or Struct class; a type such as `int`
+                or `list[str]`; a `Literal`, an Enum or a list of choices; a JSON Schema (a dict); a `Regex`. Answers
+                are then values of that type instead of texts (`docs/design/structured-output.md`).
+            max_reasks: with output_type, how often an answer that does not fit is asked for again. None: 2.
             **kwargs: parameters that only this kind of model knows, for example `response_format` or `tools`. A name
                 it does not know raises `InvalidArgumentError`.
 
         Returns:
-            A list (or generator) of `str`, or of `list[str]` when `n > 1`.
+            A list (or generator) of `str`, or of `list[str]` when `n > 1`; of values of `output_type`, if it is given.
 
         Raises:
             ModelError: a prompt could not be answered. What was answered is remembered.
@@ -130,15 +143,20 @@ class LLM(MadeWith):
 
         With `n > 1`, each item is a list of n of them. Takes the parameters of `run()`, except `return_generator`.
         Parameters are checked at once; prompts are taken, and asked, as the iterator is read. Memory is bounded
-        whatever the number of prompts.
+        whatever the number of prompts. With `output_type`, a `Generation` has its `value`, and what is no value is a
+        `Failure` for the reason "truncated", "refused" or "unparsed".
 
         Raises:
             PermanentModelError, ServerUnreachableError: no prompt can be answered (wrong key, wrong model name, ...).
         """
         from . import engine
 
+        if parameters.get("output_type") is not None:
+            from .structured.asking import outcomes
+
+            return outcomes(self, prompts, parameters)
         if engine.custom.writes_run(self):
-            return engine.custom.outcomes(self, prompts, parameters)
+            return engine.custom.outcomes(self, prompts, params.without_output_type(parameters))
         return engine.outcomes(self, prompts, params.parse(self, parameters), _context.scope())
 
     async def agenerate(self, prompt: Prompt, *, sample: int = 0, **parameters: Any) -> Generation:
@@ -147,10 +165,15 @@ class LLM(MadeWith):
         Args:
             prompt: a `str`, a list of messages or a `Chat`.
             sample: which draw of this prompt. Equal requests with the same sample share one answer.
+            **parameters: with `output_type`, the answer's `value` is of that type.
 
         Raises:
             ModelError: the prompt could not be answered.
         """
+        if parameters.get("output_type") is not None:
+            from .structured import asking
+
+            return await asking.agenerate(self, prompt, sample, parameters, _context.scope())
         from .engine.single import agenerate
 
         ask = params.parse(self, parameters)
@@ -162,6 +185,10 @@ class LLM(MadeWith):
 
     def generate(self, prompt: Prompt, *, sample: int = 0, **parameters: Any) -> Generation:
         """`agenerate()` for code that does not await. Not from inside a coroutine."""
+        if parameters.get("output_type") is not None:
+            from .structured import asking
+
+            return asking.generate(self, prompt, sample, parameters, _context.scope())
         from .engine.single import generate
 
         ask = params.parse(self, parameters)

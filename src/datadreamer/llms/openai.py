@@ -13,6 +13,7 @@ from .facts import UNKNOWN, ModelFacts, facts_of
 from .hosted import Hosted
 from .openai_parameters import refused, taken
 from .openai_shapes import PATHS, SHAPES, Shape, shape_of
+from .structured.dialects import ANY, STRICT
 from .wire.base import Wire
 from .wire.openai_chat import ChatFormat, OpenAIChat
 
@@ -89,6 +90,7 @@ class OpenAI(Hosted):
             raise InvalidArgumentError(f"stream=True works with api='chat', and {self.display_name} has '{self.api}'.")
         self.extra_parameters = taken(self.api, own)
         self.refused_parameters = refused(self.api, own, self._reasoning)
+        self.output_dialect = None if self.api == "completions" else STRICT if own else ANY
 
     def _prompt(self, model: str, given: str | None) -> str | None:
         if self.api != "completions":

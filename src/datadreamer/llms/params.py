@@ -41,6 +41,7 @@ _RUNTIME = frozenset(
         "total_num_prompts",
     }
 )
+_OUTPUT_TYPE = frozenset({"output_type", "max_reasks"})  # taken by `structured/`, before requests are made
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0}  # what asks for nothing
 
 
@@ -77,7 +78,7 @@ class Ask(msgspec.Struct, kw_only=True):
 
 def parse(llm: LLM, params: Mapping[str, Any]) -> Ask:
     """Check `params` against what `llm` takes; unknown and refused names raise `InvalidArgumentError`."""
-    known = _ASKED | _RUNTIME | llm.extra_parameters
+    known = _ASKED | _RUNTIME | _OUTPUT_TYPE | llm.extra_parameters
     for name, value in params.items():
         if name not in known:
             raise InvalidArgumentError(f"{llm.display_name} has no parameter '{name}'. {nearest(name, known)}")
@@ -89,15 +90,20 @@ def parse(llm: LLM, params: Mapping[str, Any]) -> Ask:
     extra = {name: _plain(name, given[name]) for name in sorted(given) if name in llm.extra_parameters}
     return Ask(
         template=_template(llm, given, extra),
-        n=_integer(given, "n", at_least=1) or 1,
-        batch_size=_integer(given, "batch_size", at_least=1),
-        buffer_size=_integer(given, "batch_scheduler_buffer_size"),
+        n=whole_number(given, "n", at_least=1) or 1,
+        batch_size=whole_number(given, "batch_size", at_least=1),
+        buffer_size=whole_number(given, "batch_scheduler_buffer_size"),
         adaptive_batch_size=given.get("adaptive_batch_size"),
         force=bool(given.get("force")),
         cache_only=bool(given.get("cache_only")),
         progress_interval=params.get("progress_interval", 60.0),
         total=given.get("total_num_prompts"),
     )
+
+
+def without_output_type(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` as a model's own `run()` takes them."""
+    return {name: value for name, value in params.items() if name not in _OUTPUT_TYPE}
 
 
 def split_prompt(prompt: Prompt) -> tuple[tuple[dict[str, Any], ...], str | None]:
@@ -129,13 +135,13 @@ def _template(llm: LLM, given: Mapping[str, Any], extra: dict[str, Any]) -> Requ
     return Request(
         messages=(),
         system=llm.system_prompt,
-        max_new_tokens=_integer(given, "max_new_tokens", at_least=1),
+        max_new_tokens=whole_number(given, "max_new_tokens", at_least=1),
         temperature=1.0 if temperature is None else temperature,
         top_p=_number(given, "top_p", 0.0, 1.0),
         stop=_stop(given.get("stop")),
         repetition_penalty=_number(given, "repetition_penalty", None, None),
         logit_bias={str(token): float(bias) for token, bias in given.get("logit_bias", {}).items()} or None,
-        seed=_integer(given, "seed"),
+        seed=whole_number(given, "seed"),
         response_format=response_format(given["response_format"]) if "response_format" in given else None,
         tools=tuple(_plain("tools", tool) for tool in given["tools"]) if "tools" in given else None,
         extra=extra or None,
@@ -150,7 +156,8 @@ def _stop(stop: Any) -> tuple[str, ...] | None:
     return words or None
 
 
-def _integer(given: Mapping[str, Any], name: str, at_least: int | None = None) -> int | None:
+def whole_number(given: Mapping[str, Any], name: str, at_least: int | None = None) -> int | None:
+    """The integer that `given` has under `name`; None where it has none."""
     value = given.get(name)
     if value is None:
         return None

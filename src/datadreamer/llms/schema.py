@@ -16,10 +16,11 @@ def response_format(value: Any) -> dict[str, Any]:
 
     Args:
         value: a pydantic model class, a dataclass, a TypedDict, a `msgspec.Struct` class; a JSON Schema (a dict); or
-            the form that OpenAI documents, `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": ...}`.
+            the form that OpenAI documents, `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": ...}`;
+            where a model decodes by them, `{"type": "regex", "pattern": ...}`, `{"type": "choices", "choices": ...}`.
 
     Returns:
-        `{"type": "json_object"}` or `{"type": "json_schema", "name": ..., "schema": {...}}`.
+        `{"type": "json_object"}`, `{"type": "json_schema", "name": ..., "schema": {...}}`, or the last two as they are.
     """
     if isinstance(value, Mapping):
         return _from_mapping(value)
@@ -41,12 +42,21 @@ def _from_mapping(value: Mapping[str, Any]) -> dict[str, Any]:
         return _named(str(value.get("name", "answer")), dict(value["schema"]))
     if value.get("type") in ("json_object", "text"):
         return {"type": value["type"]}
+    if value.get("type") == "regex" and "pattern" in value:
+        return {"type": "regex", "pattern": str(value["pattern"])}
+    if value.get("type") == "choices" and "choices" in value:
+        return {"type": "choices", "choices": [str(choice) for choice in value["choices"]]}
     return _named(str(value.get("title", "answer")), dict(value))
 
 
 def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "name": safe_name(name), "schema": schema}
+
+
+def safe_name(name: str) -> str:
+    """A name that services take for a schema: letters, digits, "_" and "-", at most 64 of them."""
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name)[:64]
-    return {"type": "json_schema", "name": safe or "answer", "schema": schema}
+    return safe or "answer"
 
 
 def _described(value: type) -> bool:

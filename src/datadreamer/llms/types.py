@@ -78,6 +78,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[dict[str, Any], ...] | None = None
     reasoning: str | None = None  # what the model thought before it answered, or a summary, where the service shows it
     logprobs: tuple[dict[str, Any], ...] | None = None  # one per token: {"token", "logprob", "top_logprobs"}, if asked
+    value: Any = msgspec.UNSET  # with output_type: what `text` stands for, checked; never recorded
+    reasked: tuple[bytes | None, ...] = ()  # with output_type: request keys of the faulty answers before this one
     wait: float | None = None  # seconds the service asks to wait before the next request; never recorded
 
     @property
@@ -98,6 +100,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     cost_usd: float | None = None
     key: bytes | None = None
+    reasked: tuple[bytes | None, ...] = ()  # with output_type: request keys of the faulty answers before this one
 
     def error(self) -> errors.ModelError:
         """The same as an exception, for callers that want one."""

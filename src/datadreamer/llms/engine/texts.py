@@ -1,12 +1,14 @@
-"""Outcomes as the texts that `run()` gives."""
+"""Outcomes as what `run()` gives: texts, or values of the type that was asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
+from msgspec import UNSET
+
 from ...errors import ModelError
-from ..types import Failure
+from ..types import Failure, Generation
 
 
 def each_text(outcomes: Generator[Any, None, None]) -> Generator[Any, None, None]:
@@ -46,7 +48,11 @@ def _first_failure(outcome: Any) -> Failure | None:
 
 
 def _text(outcome: Any) -> Any:
-    return [one.text for one in outcome] if isinstance(outcome, list) else outcome.text
+    return [_answer(one) for one in outcome] if isinstance(outcome, list) else _answer(outcome)
+
+
+def _answer(generation: Generation) -> Any:
+    return generation.text if generation.value is UNSET else generation.value
 
 
 def _error(failure: Failure, message: str) -> ModelError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import InvalidArgumentError
+from ..structured.dialects import ANTHROPIC
 from ..types import Request
 from ..wire.anthropic_messages import AnthropicMessages
 from .base import NO_LOGIT_BIAS, NO_SEED, Provider, Service
@@ -44,6 +45,7 @@ class Anthropic(Provider):
         terms="https://www.anthropic.com/legal/commercial-terms",
         models="https://platform.claude.com/docs/en/about-claude/models/overview",
     )
+    output_dialect = ANTHROPIC
     wire_name = "anthropic-messages"
     extra_parameters = frozenset(
         {

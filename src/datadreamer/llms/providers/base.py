@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from .. import endpoint
 from ..facts import UNKNOWN, ModelFacts, facts_of
 from ..hosted import Hosted
+from ..structured.dialects import ANY
 from ..wire.openai_chat import ChatFormat, OpenAIChat
 
 logger = logging.getLogger("datadreamer.llms")
@@ -127,6 +128,7 @@ class ChatProvider(Provider):
 
     wire_name = "openai-chat"
     format: ClassVar[ChatFormat] = ChatFormat()
+    output_dialect = ANY
     extra_parameters = COMMON
 
     def _wire(self, *arguments: Any, **named: Any) -> OpenAIChat:

@@ -14,6 +14,7 @@ from ..._lazy import require
 from ...errors import AuthenticationError, InvalidArgumentError, MissingDependencyError
 from ...ledger import Redactor
 from .. import endpoint
+from ..structured.dialects import ANTHROPIC
 from ..wire.base import Wire
 from ..wire.bedrock_converse import EXTRA, BedrockConverse
 from .base import NO_LOGIT_BIAS, NO_SEED, Provider, Service
@@ -45,6 +46,7 @@ class Bedrock(Provider):
         terms="https://aws.amazon.com/service-terms/",
         models="https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html",
     )
+    output_dialect = ANTHROPIC
     wire_name = "bedrock-converse"
     extra_parameters = frozenset({"extra_body", "tool_choice", *EXTRA})
     refused_parameters: Mapping[str, str] = {**NO_SEED, **NO_LOGIT_BIAS, "repetition_penalty": _ELSEWHERE}

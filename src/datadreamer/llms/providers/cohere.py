@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..structured.dialects import COHERE
 from ..wire.cohere_chat import CohereChat
 from .base import NO_LOGIT_BIAS, NO_REPETITION_PENALTY, Provider, Service
 
@@ -20,6 +21,7 @@ class Cohere(Provider):
         terms="https://cohere.com/terms-of-use",
         models="https://docs.cohere.com/docs/models",
     )
+    output_dialect = COHERE
     wire_name = "cohere-chat"
     extra_parameters = frozenset(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..structured.dialects import FIREWORKS
 from .base import COMMON, ChatProvider, Service
 
 
@@ -15,4 +16,5 @@ class Fireworks(ChatProvider):
         terms="https://fireworks.ai/terms-of-service",
         models="https://fireworks.ai/models",
     )
+    output_dialect = FIREWORKS
     extra_parameters = COMMON | {"min_p", "reasoning_effort", "top_k"}

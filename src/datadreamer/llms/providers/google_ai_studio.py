@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ..structured.dialects import GEMINI
 from ..wire.gemini import BESIDE, GENERATION_CONFIG, Gemini
 from .base import NO_LOGIT_BIAS, NO_REPETITION_PENALTY, Provider, Service
 
@@ -30,6 +31,7 @@ class GoogleAIStudio(Provider):
         models="https://ai.google.dev/gemini-api/docs/models",
         citation=(_CITATION,),
     )
+    output_dialect = GEMINI
     wire_name = "gemini"
     extra_parameters = frozenset({"extra_body", *GENERATION_CONFIG, *BESIDE})
     refused_parameters: Mapping[str, str] = {**NO_REPETITION_PENALTY, **NO_LOGIT_BIAS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..structured.dialects import STRICT
 from ..wire.openai_chat import ChatFormat
 from .base import COMMON, NO_LOGIT_BIAS, ChatProvider, Service
 
@@ -18,7 +19,8 @@ class MistralAI(ChatProvider):
         terms="https://mistral.ai/terms",
         models="https://docs.mistral.ai/getting-started/models/",
     )
-    format = ChatFormat(seed_name="random_seed")
+    output_dialect = STRICT
+    format = ChatFormat(seed_name="random_seed", strict_schema=True)
     extra_parameters = (COMMON - {"user"}) | {
         "guardrails",
         "metadata",

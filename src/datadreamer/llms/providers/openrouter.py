@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..structured.dialects import STRICT
 from ..wire.openai_chat import ChatFormat
 from .base import COMMON, ChatProvider, Service
 
@@ -19,7 +20,8 @@ class OpenRouter(ChatProvider):
         terms="https://openrouter.ai/terms",
         models="https://openrouter.ai/{model}",
     )
-    format = ChatFormat(says_cost=True)
+    output_dialect = STRICT
+    format = ChatFormat(says_cost=True, strict_schema=True)
     extra_parameters = COMMON | {
         "cache_control",
         "metadata",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..structured.dialects import TOGETHER
 from .base import COMMON, ChatProvider, Service, explain
 
 AUTO = "auto"  # what comes with the model
@@ -32,6 +33,7 @@ class Together(ChatProvider):
         terms="https://www.together.ai/terms-of-service",
         models="https://www.together.ai/models",
     )
+    output_dialect = TOGETHER
     extra_parameters = (COMMON - {"parallel_tool_calls", "user"}) | {
         "chat_template_kwargs",
         "context_length_exceeded_behavior",

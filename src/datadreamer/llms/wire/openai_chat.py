@@ -78,6 +78,7 @@ class ChatFormat(msgspec.Struct, frozen=True, kw_only=True):
     seed_name: str = "seed"
     schemas: bool = True  # whether an answer's shape may be a JSON Schema
     strict_schema: bool = False  # whether the service has strict structured outputs
+    structured_outputs: bool = False  # whether patterns and choices are given as vLLM wants them
     leave_out: frozenset[str] = frozenset()  # parameters that are not sent when they have their neutral value
     says_cost: bool = False  # whether `usage.cost` is the price of the call in US dollars
 
@@ -124,7 +125,7 @@ class OpenAIChat(Wire):
             if value is not None and name not in format.leave_out:
                 body[name] = value
         if request.response_format is not None:
-            body["response_format"] = self._response_format(request.response_format)
+            body.update(self._shape(request.response_format))
         extra = dict(request.extra or {})
         more = extra.pop("extra_body", None)
         body.update(extra)
@@ -133,6 +134,14 @@ class OpenAIChat(Wire):
         if more:
             body.update(more)
         return _encode(body)
+
+    def _shape(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """The shape of the answer, under the name that the service has for it."""
+        if self.format.structured_outputs and wanted["type"] == "regex":
+            return {"structured_outputs": {"regex": wanted["pattern"]}}
+        if self.format.structured_outputs and wanted["type"] == "choices":
+            return {"structured_outputs": {"choice": wanted["choices"]}}
+        return {"response_format": self._response_format(wanted)}
 
     def _response_format(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         if wanted["type"] != "json_schema":

@@ -1,0 +1,1 @@
+"""Answers of a stated type: asked for, read, checked, and asked for again (docs/design/structured-output.md)."""
