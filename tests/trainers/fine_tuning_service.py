@@ -43,11 +43,7 @@ class FineTuningServer:
     def _serve(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         app = web.Application(middlewares=[self._note], client_max_size=10**8)
-        app.router.add_post("/v1/files", self._upload)
-        app.router.add_post("/v1/fine_tuning/jobs", self._create)
-        app.router.add_get("/v1/fine_tuning/jobs", self._list)
-        app.router.add_get("/v1/fine_tuning/jobs/{id}", self._retrieve)
-        app.router.add_get("/v1/fine_tuning/jobs/{id}/events", self._events)
+        self.add_routes(app)
         runner = web.AppRunner(app)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -55,6 +51,13 @@ class FineTuningServer:
         self.port = runner.addresses[0][1]
         ready.set()
         self._loop.run_forever()
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_post("/v1/files", self._upload)
+        app.router.add_post("/v1/fine_tuning/jobs", self._create)
+        app.router.add_get("/v1/fine_tuning/jobs", self._list)
+        app.router.add_get("/v1/fine_tuning/jobs/{id}", self._retrieve)
+        app.router.add_get("/v1/fine_tuning/jobs/{id}/events", self._events)
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:
