@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from . import mapped
 from .arrays import array
 from .convert import cast
+
+WINDOW_BYTES = 16 << 20
+PIECE_ROWS = 65_536
 
 
 class Source:
@@ -26,8 +30,10 @@ class Source:
         load: Callable[[], pa.Table],
         digests: dict[str, str] | None = None,
         files: Sequence[Path] = (),
+        maps: list[mapped.MappedFile] | None = None,
     ) -> None:
         self.schema, self.rows, self.digests, self.files = schema, rows, digests or {}, list(files)
+        self.maps = maps if maps is not None else []  # kept as long as the cells, so that their pages can be given back
         self._load: Callable[[], pa.Table] | None = load
         self._table: pa.Table | None = None
 
@@ -44,6 +50,12 @@ class Column:
 
     type: pa.DataType
     length: int
+    scattered = False  # whether a range of it lies in many places: cheap to read in large ranges, dear in small ones
+
+    @property
+    def row_bytes(self) -> float:
+        """About how many bytes a cell has."""
+        raise NotImplementedError
 
     def read(self, start: int, stop: int) -> pa.ChunkedArray:
         """Rows `start` to `stop`, without copying where they lie in one piece."""
@@ -77,10 +89,17 @@ class StoredColumn(Column):
         self.type = source.schema.field(name).type
         self.length = source.rows
         self._offsets: np.ndarray | None = None
+        self._row_bytes: float | None = None
 
     @property
     def _data(self) -> pa.ChunkedArray:
         return self.source.table.column(self.name)
+
+    @property
+    def row_bytes(self) -> float:
+        if self._row_bytes is None:
+            self._row_bytes = self._data.nbytes / self.length if self.length else 0.0
+        return self._row_bytes
 
     def read(self, start: int, stop: int) -> pa.ChunkedArray:
         return self._data.slice(start, stop - start)
@@ -104,6 +123,11 @@ class StoredColumn(Column):
 class SliceColumn(Column):
     def __init__(self, base: Column, start: int, length: int) -> None:
         self.base, self.start, self.length, self.type = base, start, length, base.type
+        self.scattered = base.scattered
+
+    @property
+    def row_bytes(self) -> float:
+        return self.base.row_bytes
 
     def read(self, start: int, stop: int) -> pa.ChunkedArray:
         return self.base.read(self.start + start, self.start + stop)
@@ -126,11 +150,18 @@ class SliceColumn(Column):
 class GatherColumn(Column):
     """Rows of another column in an order of their own."""
 
+    scattered = True
+
     def __init__(self, base: Column, indices: np.ndarray) -> None:
         self.base, self.indices, self.length, self.type = base, indices, len(indices), base.type
 
+    @property
+    def row_bytes(self) -> float:
+        return self.base.row_bytes
+
     def read(self, start: int, stop: int) -> pa.ChunkedArray:
-        pieces = [self.base.take(self.indices[at : min(at + 65_536, stop)]) for at in range(start, stop, 65_536)]
+        starts = range(start, stop, PIECE_ROWS)
+        pieces = [self.base.take(self.indices[at : min(at + PIECE_ROWS, stop)]) for at in starts]
         return pa.chunked_array(pieces, type=self.type)
 
     def take(self, indices: np.ndarray) -> pa.Array:
@@ -162,6 +193,11 @@ class ConcatColumn(Column):
         self.columns, self.type = list(columns), type
         self._offsets = np.cumsum([0] + [column.length for column in columns])
         self.length = int(self._offsets[-1])
+        self.scattered = any(column.scattered for column in columns)
+
+    @property
+    def row_bytes(self) -> float:
+        return sum(column.row_bytes * column.length for column in self.columns) / max(1, self.length)
 
     def read(self, start: int, stop: int) -> pa.ChunkedArray:
         chunks: list[pa.Array] = []
@@ -179,6 +215,41 @@ class ConcatColumn(Column):
     def identity(self) -> str | None:
         inner = [column.identity() for column in self.columns]
         return None if None in inner else f"concat({','.join(inner)},{self.type})"  # type: ignore[arg-type]
+
+
+class Ranges:
+    """Reads growing ranges of several columns from their beginning to their end, in bounded memory.
+
+    Scattered columns are read in windows of many rows: in one pass over their file, instead of one for each batch.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        weight = sum(column.row_bytes for column in columns if column.scattered)
+        rows = max(1, int(WINDOW_BYTES / max(weight, 1e-9)))
+        self._readers = [_Window(column, rows).read if column.scattered else column.read for column in columns]
+
+    def read(self, start: int, stop: int) -> list[pa.ChunkedArray]:
+        """Rows `start` to `stop` of every column; `start` never goes back."""
+        found = [read(start, stop) for read in self._readers]
+        mapped.settle(sum(cells.nbytes for cells in found))
+        return found
+
+
+class _Window:
+    """The rows of a scattered column around those that are asked for: few at first, then more and more."""
+
+    def __init__(self, column: Column, most_rows: int) -> None:
+        self._column, self._most = column, most_rows
+        self._start = self._stop = 0
+        self._held: pa.ChunkedArray | None = None
+
+    def read(self, start: int, stop: int) -> pa.ChunkedArray:
+        if self._held is None or stop > self._stop or start < self._start:
+            self._held = None  # before the next is read: only one is in memory
+            ahead = min(self._most, 4 * (self._stop - self._start))
+            self._start, self._stop = start, min(max(stop, start + ahead), self._column.length)
+            self._held = self._column.read(self._start, self._stop)
+        return self._held.slice(start - self._start, stop - start)
 
 
 def _take_chunks(chunks: Sequence[pa.Array], offsets: np.ndarray, indices: np.ndarray, type: pa.DataType) -> pa.Array:
@@ -201,9 +272,11 @@ def _take_parts(
     for position, number in enumerate(present.tolist()):
         rows = order[bounds[position] : bounds[position + 1]]
         pieces.append(take(number, indices[rows] - offsets[number]))
+        mapped.settle(pieces[-1].nbytes)
     if len(pieces) == 1:
         return pieces[0]
     joined = pa.concat_arrays(pieces)
+    pieces.clear()
     back = np.empty(len(indices), np.int64)
     back[order] = np.arange(len(indices))
     return joined.take(array(back))

@@ -12,7 +12,16 @@ from .convert import cast
 from .digest import ColumnDigest, table_digest
 from .info import PartInfo
 from .lineage import LineageBuffer, read_lineage
-from .parts import PartFile, PartRecord, read_records, read_stream, remove_parts, write_record, write_stream
+from .parts import (
+    PartFile,
+    PartRecord,
+    read_records,
+    read_stream,
+    remove_parts,
+    stream_batches,
+    write_record,
+    write_stream,
+)
 
 
 class PartStack:
@@ -122,12 +131,11 @@ class PartStack:
         """Rewrite a part that was written before a type widened."""
         part = record.part
         path = self.folder / part.file
-        table = read_stream(path)
-        if table.schema.equals(schema):
+        if read_stream(path).schema.equals(schema):
             return record
         batches = (
             pa.RecordBatch.from_arrays([cast(batch.column(field.name), field.type) for field in schema], schema=schema)
-            for batch in table.to_batches()
+            for batch in stream_batches(path)
         )
         write_stream(path, schema, batches)
         part = PartInfo(part.file, part.rows, path.stat().st_size, part.lineage, part.lineage_bytes)
@@ -139,7 +147,7 @@ class PartStack:
         if self._hashers is not None and set(self._hashers) == set(schema.names):
             return {name: self._hashers[name].digest() for name in schema.names}
         files = [self.folder / record.part.file for record in self._records]
-        batches = (batch for file in files for batch in read_stream(file).to_batches())
+        batches = (batch for file in files for batch in stream_batches(file))
         return table_digest(batches, schema)[1]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ..errors import DamagedFileError
 from .info import PartInfo
+from .mapped import MappedFile
 
 
 class PartRecord(msgspec.Struct, frozen=True):
@@ -147,9 +148,30 @@ def check_part(folder: Path, part: PartInfo) -> None:
 _CURE = "Restore it from a copy, or run the step again with force=True."
 
 
-def read_stream(path: Path) -> pa.Table:
-    """A stream file, memory-mapped: no cell is read before it is used."""
+def read_stream(path: Path, maps: list[MappedFile] | None = None) -> pa.Table:
+    """A stream file, memory-mapped: no cell is read before it is used.
+
+    Args:
+        path: the file.
+        maps: gets the map: as long as it is held, pages can be given back (see `mapped`).
+    """
     try:
-        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        file = MappedFile(path)
+        if maps is not None:
+            maps.append(file)
+        return pa.ipc.open_stream(file.buffer).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DamagedFileError(f"{path} cannot be read as an Arrow stream: {error}. {_CURE}") from None
+        raise _unreadable(path, error) from None
+
+
+def stream_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream file one after the other; only one is in memory."""
+    try:
+        with pa.OSFile(str(path)) as file:
+            yield from pa.ipc.open_stream(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DamagedFileError:
+    return DamagedFileError(f"{path} cannot be read as an Arrow stream: {error}. {_CURE}")

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..errors import InvalidArgumentError, InvalidTypeError, nearest
 from . import features
-from .columns import Column, ConcatColumn, Source, StoredColumn
+from .columns import Column, ConcatColumn, Ranges, Source, StoredColumn
 from .digest import PREFIX, ColumnDigest, dataset_digest
 from .types import type_name, widen
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .info import DatasetInfo
 
 BATCH_ROWS = 8_192
+BATCH_BYTES = 16 << 20
 
 Memo = Callable[[str, str, Callable[[], str]], str]
 
@@ -199,11 +200,33 @@ class Rows:
         for table in self.tables(batch_rows):
             yield from table.combine_chunks().to_batches()
 
-    def tables(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
-        """All rows as tables of at most `batch_rows` rows; no copy where the view is in one piece."""
-        schema = self.schema
-        for start in range(0, self.num_rows, batch_rows):
-            yield self._read(schema, start, min(start + batch_rows, self.num_rows))
+    def tables(self, batch_rows: int = BATCH_ROWS, first: int | None = None, exact: bool = False) -> Iterator[pa.Table]:
+        """All rows as tables of at most `batch_rows` rows; no copy where the view is in one piece.
+
+        Args:
+            batch_rows: rows of a table; fewer where rows are so large that a table would exceed `BATCH_BYTES`.
+            first: rows of the first table; each has twice as many as the one before, up to `batch_rows`.
+            exact: `batch_rows` it is, however large the rows are.
+        """
+        schema, columns = self.schema, list(self._columns.values())
+        ranges = Ranges(columns)
+        for start, stop in self._spans(columns, batch_rows, first, exact):
+            yield pa.Table.from_arrays(ranges.read(start, stop), schema=schema)
+
+    def _spans(
+        self, columns: Sequence[Column], batch_rows: int, first: int | None = None, exact: bool = False
+    ) -> Iterator[tuple[int, int]]:
+        """Where the batches of some columns begin and end."""
+        if not self.num_rows or not columns:
+            return
+        if not exact:
+            weight = sum(column.row_bytes for column in columns)
+            batch_rows = max(1, min(batch_rows, int(BATCH_BYTES / max(weight, 1e-9))))
+        start, size = 0, min(first or batch_rows, batch_rows)
+        while start < self.num_rows:
+            stop = min(start + size, self.num_rows)
+            yield start, stop
+            start, size = stop, min(size * 2, batch_rows)
 
     def table(self) -> pa.Table:
         """All rows as an Arrow table; no copy where the view is in one piece."""
@@ -230,8 +253,9 @@ class Rows:
     def values(self, name: str, batch_rows: int = BATCH_ROWS) -> Iterator[Any]:
         """The cells of one column as Python values."""
         column, decode = self._columns[self._known(name)], self.decoders.get(name)
-        for start in range(0, self.num_rows, batch_rows):
-            cells = column.read(start, min(start + batch_rows, self.num_rows)).to_pylist()
+        ranges = Ranges([column])
+        for start, stop in self._spans([column], batch_rows):
+            cells = ranges.read(start, stop)[0].to_pylist()
             yield from cells if decode is None else map(decode, cells)
 
     def iterate(self, batch_rows: int = BATCH_ROWS, decode: bool = True) -> Iterator[dict[str, Any]]:
@@ -271,9 +295,9 @@ class Rows:
 
     def _compute(self, column: Column, memo: Memo | None) -> str:
         def compute() -> str:
-            hasher = ColumnDigest(column.type)
-            for start in range(0, column.length, BATCH_ROWS):
-                hasher.update(column.read(start, min(start + BATCH_ROWS, column.length)))
+            hasher, ranges = ColumnDigest(column.type), Ranges([column])
+            for start, stop in self._spans([column], BATCH_ROWS):
+                hasher.update(ranges.read(start, stop)[0])
             return hasher.digest()
 
         identity = column.identity() if memo is not None else None
@@ -304,6 +328,7 @@ def open_dataset(folder: str | Path, info: DatasetInfo) -> Rows:
     Raises:
         DamagedFileError: a part is missing or has another size than the manifest says.
     """
+    from .mapped import MappedFile
     from .parts import check_part, read_stream
 
     folder = Path(folder)
@@ -311,12 +336,14 @@ def open_dataset(folder: str | Path, info: DatasetInfo) -> Rows:
         check_part(folder, part)
     schema = info.arrow_schema
 
+    maps: list[MappedFile] = []
+
     def load() -> pa.Table:
-        tables = [read_stream(folder / part.file).replace_schema_metadata(None) for part in info.parts]
+        tables = [read_stream(folder / part.file, maps).replace_schema_metadata(None) for part in info.parts]
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
     files = [folder / part.file for part in info.parts]
-    return Rows._of(Source(schema, info.rows, load, info.column_digests, files), info, folder)
+    return Rows._of(Source(schema, info.rows, load, info.column_digests, files, maps), info, folder)
 
 
 def concat_rows(parts: Sequence[Rows]) -> Rows:

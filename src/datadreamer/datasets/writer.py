@@ -284,6 +284,7 @@ class DatasetWriter:
         self._write_pending()
         schema = self._final_schema()
         parts, digests = self._parts.finish(schema)
+        pa.default_memory_pool().release_unused()  # else the next step's memory comes on top of what this one had
         return DatasetInfo.make(schema, digests, self.rows, parts)
 
     def _final_schema(self) -> pa.Schema:

@@ -79,9 +79,9 @@ class _FunctionStep(Operation):
     def _batches(self, first: int) -> Iterator[Batch]:
         if self.batched:
             first = self.batch_size  # it is what the function sees
-        yield from (_stored_batches if isinstance(self.source, OutputDataset) else _lazy_batches)(
-            self.source, first, self.batch_size
-        )
+        if isinstance(self.source, OutputDataset):
+            return _stored_batches(self.source, first, self.batch_size, exact=self.batched)
+        return _lazy_batches(self.source, first, self.batch_size)
 
     def total(self) -> int | None:
         """How many rows come out, as far as it is known."""
@@ -265,15 +265,14 @@ def _parents(batch: Batch, rows: int) -> list[Any]:
     return [every if rows * batch.rows <= _EXACT_PARENTS else []] * rows
 
 
-def _stored_batches(source: OutputDataset, first: int, size: int) -> Iterator[Batch]:
+def _stored_batches(source: OutputDataset, first: int, size: int, exact: bool) -> Iterator[Batch]:
     rows, position = source.rows, 0
     if not rows.num_rows:
         yield Batch({name: [] for name in rows.column_names}, 0, 0, rows.table())
-    while position < rows.num_rows:
-        table = rows.slice(position, first).table()
+    for table in rows.tables(size, first, exact):
         columns = dict(zip(rows.column_names, rows.to_lists(table), strict=True))
         yield Batch(columns, table.num_rows, position, table)
-        position, first = position + first, min(size, first * 2)
+        position += table.num_rows
 
 
 def _lazy_batches(source: Any, first: int, size: int) -> Iterator[Batch]:
