@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .hf_transformers import HFTransformers as HFTransformers
     from .llm import LLM as LLM
     from .openai import OpenAI as OpenAI
+    from .parallel_llm import ParallelLLM as ParallelLLM
     from .providers.anthropic import Anthropic as Anthropic
     from .providers.bedrock import Bedrock as Bedrock
     from .providers.cohere import Cohere as Cohere
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from .providers.openrouter import OpenRouter as OpenRouter
     from .providers.together import Together as Together
     from .providers.vertex_ai import VertexAI as VertexAI
-    from .types import Chat as Chat
     from .structured.regex import Regex as Regex
+    from .types import Chat as Chat
     from .types import Failure as Failure
     from .types import Generation as Generation
     from .types import Request as Request
@@ -39,6 +40,7 @@ __getattr__, __dir__, __all__ = exports(
         "OpenAI": "openai",
         "HFTransformers": "hf_transformers",
         "FakeLLM": "fake",
+        "ParallelLLM": "parallel_llm",
         "Anthropic": "providers.anthropic",
         "Bedrock": "providers.bedrock",
         "Cohere": "providers.cohere",
@@ -55,9 +57,9 @@ __getattr__, __dir__, __all__ = exports(
         "CTransformers": "providers.gone",
         "OpenAIAssistant": "providers.gone",
         "Petals": "providers.gone",
+        "Regex": "structured.regex",
         "Chat": "types",
         "Request": "types",
-        "Regex": "structured.regex",
         "Generation": "types",
         "Failure": "types",
         "Usage": "types",

@@ -17,7 +17,7 @@ def writes_run(llm: LLM) -> bool:
     """Whether `llm` has a `run()` of its own instead of one of the backend methods."""
     from ..llm import LLM
 
-    if hasattr(llm, "_answer") or hasattr(llm, "_answer_batch"):
+    if hasattr(llm, "_answer") or hasattr(llm, "_answer_batch") or llm.members:
         return False
     if type(llm).run is LLM.run:
         raise InvalidTypeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ... import _loop
 from ..types import Failure, Generation
@@ -15,8 +15,10 @@ from .source import Source
 if TYPE_CHECKING:
     from ..._context import StepScope
     from ..llm import LLM
+    from ..parallel_llm import ParallelLLM
     from ..params import Ask
     from ..types import Outcome, Prompt
+    from .team import Team
 
 
 class _Waiter:
@@ -79,6 +81,11 @@ async def _answer(llm: LLM, prompt: Prompt, ask: Ask, sample: int, scope: StepSc
     return outcome
 
 
-def _place(llm: LLM) -> tuple[Desk, Lane]:
+def _place(llm: LLM) -> tuple[Desk | Team, Lane]:
+    if llm.members:
+        from .team import common_team
+
+        team = common_team(cast("ParallelLLM", llm), _loop.loop())
+        return team, team.lane
     desk = desk_for(llm, _loop.loop())
     return desk, desk.common

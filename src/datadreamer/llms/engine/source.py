@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError
-from .book import Book
 from .keys import Keyer
 from .samples import SampleCounter
+from .team_books import book_of
 
 if TYPE_CHECKING:
     from ..._context import StepScope
@@ -46,7 +46,7 @@ class Source:
     def __init__(self, llm: LLM, prompts: Iterable[Prompt], ask: Ask, scope: StepScope | None) -> None:
         self.llm = llm
         self.ask = ask
-        self.book = Book(llm, scope)
+        self.book = book_of(llm, scope)
         self.exhausted = False
         self._prompts: Iterator[Prompt] = iter(prompts)
         self._keyer = Keyer(llm)

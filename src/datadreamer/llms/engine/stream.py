@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
@@ -18,8 +18,11 @@ from .call import Call
 from .desk import Desk, Lane, desk_for
 
 if TYPE_CHECKING:
+    from ..llm import LLM
+    from ..parallel_llm import ParallelLLM
     from ..types import Outcome
     from .source import Slot, Source
+    from .team import Team
 
 WINDOW = 2048  # draws between the oldest that is not yet read and the newest that was taken
 CHUNK = 256  # most prompts that are looked up together
@@ -36,8 +39,7 @@ class Stream:
         ask = source.ask
         self._n = ask.n
         self._loop = _loop.loop()
-        self._desk: Desk = desk_for(source.llm, self._loop)
-        self._lane = Lane(ask.batch_size)
+        self._desk, self._lane = _place(source.llm, self._loop, ask.batch_size)
         self._window: deque[Slot] = deque()
         self._most = max(WINDOW, 8 * (ask.batch_size or self._desk.limiter.cap)) + ask.n
         self._sent = 0  # counted by the reader
@@ -202,6 +204,15 @@ class Stream:
 
         for task in tasks:
             task.add_done_callback(ended)
+
+
+def _place(llm: LLM, loop: asyncio.AbstractEventLoop, batch_size: int | None) -> tuple[Desk | Team, Lane]:
+    if not llm.members:
+        return desk_for(llm, loop), Lane(batch_size)
+    from .team import Team
+
+    team = Team(cast("ParallelLLM", llm), loop, batch_size)
+    return team, team.lane
 
 
 def _on(loop: asyncio.AbstractEventLoop) -> bool:
