@@ -177,3 +177,35 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_file_systems_without_locks_are_known_by_their_errors():
     assert {errno.ENOLCK, errno.ENOSYS} <= lock_backends._NO_LOCKS_HERE
     assert errno.EACCES not in lock_backends._NO_LOCKS_HERE
+
+
+STARTS_ANOTHER = """
+import subprocess, sys, time
+from datadreamer.ledger import FolderLock
+with FolderLock(sys.argv[1]) as lock:
+    # as between fork and exec: another process has the file for a moment
+    other = subprocess.Popen(["sleep", sys.argv[2]], pass_fds=[lock._held._descriptor], stdout=subprocess.DEVNULL)
+    print(other.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process inherits a lock there")
+def test_what_a_killed_holder_was_about_to_start_is_waited_for(tmp_path):
+    for seconds in ("0.5", "30"):
+        command = [sys.executable, "-c", STARTS_ANOTHER, str(tmp_path), seconds]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout is not None
+            other = int(holder.stdout.readline())
+            with pytest.raises(FolderInUseError, match=f"in use by process {holder.pid} on"):
+                FolderLock(tmp_path).acquire()
+            holder.kill()
+        if seconds == "0.5":
+            with FolderLock(tmp_path):
+                pass
+            continue
+        with pytest.raises(FolderInUseError, match=f"was in use by process {holder.pid}, which has ended"):
+            FolderLock(tmp_path).acquire()
+        os.kill(other, signal.SIGKILL)
+        with FolderLock(tmp_path, wait=True, timeout=10):
+            pass

@@ -15,6 +15,8 @@ from ..errors import FolderInUseError, FolderNotWritableError
 from . import lock_backends as backends
 
 LOCK_NAME = ".datadreamer.lock"
+# A killed process may have been starting another one, which has the lock's file until it runs its own program.
+ORPHAN_SECONDS = 2.0
 
 
 class FolderLock:
@@ -38,7 +40,7 @@ class FolderLock:
     def acquire(self) -> FolderLock:
         """Take the lock, or raise."""
         path = self.folder / LOCK_NAME
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        deadline = None if self._timeout is None or not self._wait else time.monotonic() + self._timeout
         pause = 0.02
         while self._held is None:
             try:
@@ -50,7 +52,11 @@ class FolderLock:
                     "Check its permissions, or choose another output folder."
                 ) from error
             if self._held is None:
-                if not self._wait or (deadline is not None and time.monotonic() >= deadline):
+                if not self._wait and not _owner_is_dead(path):
+                    raise FolderInUseError(self._in_use(path))
+                if not self._wait and deadline is None:
+                    deadline = time.monotonic() + ORPHAN_SECONDS
+                if deadline is not None and time.monotonic() >= deadline:
                     raise FolderInUseError(self._in_use(path))
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
@@ -74,6 +80,11 @@ class FolderLock:
         if pid is None:
             return f"The folder {self.folder} is in use by another process. Wait for it, or choose another folder."
         here = host == socket.gethostname()
+        if _owner_is_dead(path):
+            return (
+                f"The folder {self.folder} was in use by process {pid}, which has ended, and something that it had "
+                f"started still holds {path}. End that (for example with: fuser -k {path}), or choose another folder."
+            )
         who = "this very process" if here and pid == os.getpid() else f"process {pid} on {host}"
         cure = (
             "End the session that runs in it first."
@@ -93,6 +104,13 @@ def read_owner(path: Path) -> dict[str, Any]:
         if isinstance(owner, dict):
             return owner
     return {}
+
+
+def _owner_is_dead(path: Path) -> bool:
+    """Whether the process that holds the lock has ended: then something that it had just started still has the file."""
+    owner = read_owner(path)
+    pid = owner.get("pid")
+    return isinstance(pid, int) and owner.get("host") == socket.gethostname() and not backends.alive(pid)
 
 
 def _owner_line() -> bytes:
