@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,3 +240,50 @@ def test_a_change_of_policy_changes_no_result(tmp_path: Path) -> None:
     model = Model()
     answers(tmp_path, model.llm)
     assert answers(tmp_path, model.llm, max_failures=5) == KEPT and model.llm.calls == 10
+
+
+stopped_at: set[int] = set()
+
+
+class Slow(Careful):
+    """Takes so long that parts are written, and stops where it is told to."""
+
+    __datadreamer_version__ = "1"
+
+    def process(self, n: int) -> Any:
+        time.sleep(0.01)
+        if n in stopped_at:
+            raise KeyboardInterrupt
+        return super().process(n)
+
+
+def slow(folder: Path, **given: Any) -> list[int]:
+    asked.clear()
+    with DataDreamer(folder):
+        numbers = DataSource("Numbers", {"n": list(range(300))})
+        return list(Slow("Slow", n=numbers["n"], **given)["m"])
+
+
+def stopped_after_losses(folder: Path, **given: Any) -> None:
+    failing.clear()
+    failing.update({5, 7})
+    stopped_at.add(290)
+    with pytest.raises(KeyboardInterrupt):
+        slow(folder, **given)
+    failing.clear()
+    stopped_at.clear()
+
+
+ALL_SLOW = [n for n in range(300) if n % 4 for _ in range(2 if n % 3 == 0 else 1)]
+
+
+def test_rows_that_failed_before_the_step_was_stopped_are_tried_again_when_it_has_ended(tmp_path: Path) -> None:
+    stopped_after_losses(tmp_path)
+    assert slow(tmp_path, retry_failed=True) == ALL_SLOW
+    assert asked[-2:] == [5, 7] and 50 < asked[0] < 290 and len(asked) < 250, "it goes on behind, then tries again"
+    assert read_step(tmp_path / "slow").rows.lost == 0 and runs.lost_rows(tmp_path) == []
+
+
+def test_a_step_that_had_lost_too_many_rows_starts_over_once_they_are_mended(tmp_path: Path) -> None:
+    stopped_after_losses(tmp_path, max_failures=2)
+    assert slow(tmp_path, max_failures=1) == ALL_SLOW and asked[0] == 0

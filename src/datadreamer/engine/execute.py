@@ -116,6 +116,12 @@ def execute(
     return info, tally
 
 
+def goes_on(step: Step, writer: DatasetWriter, lost_before: dict[str, int]) -> bool:
+    """Whether a step may go on behind what an earlier try left; not where that had lost too many rows already."""
+    tally = Tally(consumed=writer.position, written=writer.rows, failed=dict(lost_before))
+    return not _Policy(step, input_rows(step)).broken(tally)
+
+
 def _rows_of(step: Step, result: Any, start: int, kept: KeptRows | None) -> Iterator[Any]:
     if not row_by_row(step):
         return pieces(step, result)
@@ -172,13 +178,20 @@ class _Policy:
         self.bound = getattr(step, "max_failures", None)
 
     def check(self, tally: Tally) -> None:
+        why = self.broken(tally)
+        if why:
+            self._stop(tally, why)
+
+    def broken(self, tally: Tally) -> str:
+        """What makes the step stop; empty while nothing does."""
         lost = tally.lost
         if not lost:
-            return
+            return ""
         if lost >= HOPELESS_AFTER and tally.written == 0 and tally.filtered == 0:
-            self._stop(tally, f"none of the first {lost} rows succeeded")
+            return f"none of the first {lost} rows succeeded"
         if self.bound is not None and lost > self._allowed(tally):
-            self._stop(tally, f"{lost} rows failed, and max_failures is {self.bound}")
+            return f"{lost} rows failed, and max_failures is {self.bound}"
+        return ""
 
     def check_end(self, tally: Tally) -> None:
         if tally.lost and tally.written == 0 and tally.filtered == 0:

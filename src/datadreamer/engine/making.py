@@ -21,7 +21,7 @@ from ..ledger import Loss as LostRow
 from ..ledger import StepEvent, atomic_write
 from ..steps.fingerprint import Fingerprints
 from ..steps.rows import Loss, Tally
-from .execute import execute, input_rows, returned, row_by_row
+from .execute import execute, goes_on, input_rows, returned, row_by_row
 from .kept import KeptRows
 from .progress import Progress, counted, duration
 from .record import output_columns, step_record
@@ -63,6 +63,7 @@ class Making:
         self.losses = self.key if why in ("first", "changed") else f"{self.key}/again"
         self.scope = _context.StepScope(name=step.name, fingerprint=self.key, ledger=workspace.ledger)
         self.clean = CleanRows()
+        self.left_losses = False  # an earlier try had lost rows, behind which this one goes on
 
     def run(self) -> None:
         """Make it.
@@ -106,19 +107,30 @@ class Making:
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def _write(self, result: Any, progress: Progress) -> tuple[DatasetInfo, Tally]:
-        with _disk_named(self.step), self._writer() as writer:
-            if writer.position:
-                logger.info("Step '%s' goes on behind input row %s.", self.step.name, f"{writer.position:,}")
-            lost_before = self._lost_before(writer)
-            return execute(self.step, result, writer, self._lose, progress.update, lost_before, self.kept)
+        with _disk_named(self.step):
+            with self._writer(resume=row_by_row(self.step)) as writer:
+                lost_before = self._lost_before(writer)
+                if goes_on(self.step, writer, lost_before):
+                    if writer.position:
+                        logger.info("Step '%s' goes on behind input row %s.", self.step.name, f"{writer.position:,}")
+                    self.left_losses = bool(lost_before)
+                    return self._execute(result, writer, progress, lost_before)
+            logger.info("Step '%s' starts over: too many rows had failed when it stopped.", self.step.name)
+            with self._writer(resume=False) as writer:
+                return self._execute(result, writer, progress, self._lost_before(writer))
 
-    def _writer(self) -> DatasetWriter:
+    def _execute(
+        self, result: Any, writer: DatasetWriter, progress: Progress, lost_before: dict[str, int]
+    ) -> tuple[DatasetInfo, Tally]:
+        return execute(self.step, result, writer, self._lose, progress.update, lost_before, self.kept)
+
+    def _writer(self, resume: bool) -> DatasetWriter:
         step = self.step
         return DatasetWriter(
             self.store.work(self.key) / "_dataset",
             step=step.name,
             declared=_declared_types(step),
-            resume=row_by_row(step),
+            resume=resume,
             returned_by="process()" if row_by_row(step) else "run()",
             clean=self.clean,
             before_part=self.ledger.flush,  # the losses among its rows, and the answers

@@ -132,10 +132,16 @@ class Workspace:
                 why = "corrupt"
         from .making import Making
 
-        Making(self, step, label, prints, why, kept).run()
+        making = Making(self, step, label, prints, why, kept)
+        making.run()
+        if making.left_losses and self._retries(step):  # what failed before it was stopped has had no second try yet
+            self._find_or_make(step, prints)
+
+    def _retries(self, step: Step) -> bool:
+        return step.retry_failed or self.retry_failed
 
     def _wants_retry(self, step: Step, record: StepRecord) -> bool:
-        return bool(record.rows.lost) and (step.retry_failed or self.retry_failed)
+        return bool(record.rows.lost) and self._retries(step)
 
     def _kept(self, step: Step, label: str, record: StepRecord) -> Any:
         """The rows that a retry keeps; None where they cannot be told from those that are made again."""
