@@ -25,6 +25,7 @@ class Ask:
     force: bool = False
     cache_only: bool = False
     total: int | None = None
+    folder: str | None = None  # where vectors are remembered as well, if the embedder itself has no such folder
 
     @property
     def sorted(self) -> bool:

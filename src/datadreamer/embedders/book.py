@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from .. import identity
 from ..ledger import CallRecord, Usage
 from ..llms.engine.book import Book, _lock
+from ..llms.engine.memory import Memory
 from . import vectors
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class TextBook(Book):
     def __init__(self, embedder: Embedder, ask: Ask, scope: StepScope | None) -> None:
         super().__init__(cast(Any, embedder), scope)
         self.embedder, self.ask = embedder, ask
+        if ask.folder is not None and embedder.cache_folder_path is None:
+            self.memory = Memory.of(cast(Any, SimpleNamespace(cache_folder_path=ask.folder)), scope)
         self._common: dict[str, Any] = {"model": embedder.spec(), "task": "embedding"}
         if ask.instruction is not None:
             self._common["instruction"] = ask.instruction

@@ -142,8 +142,9 @@ class Embedder(MadeWith):
     def chunks(self, texts: Iterable[str | None], **parameters: Any) -> Generator[Chunk, None, None]:
         """Embed every text, and give matrices: the vectors of consecutive texts, and which of them have none.
 
-        Takes the parameters of `run()`, except `return_generator`. A text that is None, or that a service refuses, is a
-        failure in its chunk; what concerns every text (a wrong key) raises. Memory is bounded whatever the number
+        Takes the parameters of `run()`, except `return_generator`, and `cache_folder_path`: where vectors are
+        remembered as well, if the embedder itself has no such folder. A text that is None, or that a service refuses,
+        is a failure in its chunk; what concerns every text (a wrong key) raises. Memory is bounded whatever the number
         of texts.
         """
         from .running import run
@@ -175,6 +176,7 @@ class Embedder(MadeWith):
             progress_interval=given.get("progress_interval", 60),
             force=bool(given.get("force", False)),
             cache_only=bool(given.get("cache_only", False)),
+            folder=given.get("cache_folder_path"),
             total=total if total is not None else len(texts) if isinstance(texts, Sized) else None,
         )
 
@@ -230,7 +232,7 @@ class Embedder(MadeWith):
 _PUBLISHED = frozenset(
     (
         "truncate", "instruction", "batch_size", "batch_scheduler_buffer_size", "adaptive_batch_size",
-        "progress_interval", "force", "cache_only", "verbose", "log_level", "total_num_texts",
+        "progress_interval", "force", "cache_only", "verbose", "log_level", "total_num_texts", "cache_folder_path",
     )
 )  # fmt: skip
 
