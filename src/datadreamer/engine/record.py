@@ -190,7 +190,8 @@ def model_uses(step: Step, scope: _context.StepScope | None) -> list[ModelUse]:
     """The models that a step asked: their spec, who served them, licence and citations."""
     if scope is None:
         return []
-    known = {getattr(value, "display_name", None): value for value in step._args.values() if hasattr(value, "spec")}
+    named = (*step._args.values(), *step.identity().values())  # a step may hold several models in one setting
+    known = {getattr(value, "display_name", None): value for value in named if hasattr(value, "spec")}
     sampling: dict[str, Any] = getattr(step, "sampling", dict)()
     return [
         model_use(name, {"sampling": sampling, **facts}, known.get(name), step.model_role)

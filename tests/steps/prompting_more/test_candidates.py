@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datadreamer import DataDreamer
@@ -171,6 +171,7 @@ def test_settings_that_cannot_work_are_refused(memory: DataDreamer, args: dict[s
     assert llm.calls == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=400), st.integers(0, 60))
 def test_waves_find_what_there_is_and_overshoot_by_a_bound(acceptable: list[bool], wanted: int) -> None:
     candidates, found = Candidates(wanted, len(acceptable)), []
@@ -188,6 +189,7 @@ def test_waves_find_what_there_is_and_overshoot_by_a_bound(acceptable: list[bool
     assert candidates.missing == 0 or asked == len(acceptable)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab ", max_size=12), max_size=30), st.sampled_from([True, 0.5, 1.0]))
 def test_seen_texts_are_those_that_a_plain_search_finds(texts: list[str], distinct: bool | float) -> None:
     from datadreamer.steps.curation.normal_text import jaccard, shingles

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..fields import Column, output
-from .judge_pairs_with_prompt import PairStep
+from .pair_step import PairStep
 
 
 class JudgeGenerationPairsWithPrompt(PairStep):
@@ -18,8 +18,8 @@ class JudgeGenerationPairsWithPrompt(PairStep):
         prompts: what the two are responses to.
         a, b: the responses.
         prompt_label: what stands before the prompt.
-        instruction, judgement_func, randomize_order, a_label, b_label, instruction_label, sep, unparsed: see
-            `JudgePairsWithPrompt`.
+        instruction, judgement_func, randomize_order, a_label, b_label, instruction_label, sep, unparsed, both_orders,
+            ties, tie_label, more_judges, overlong: see `JudgePairsWithPrompt`.
     """
 
     prompts: Column[Any]
@@ -35,11 +35,13 @@ class JudgeGenerationPairsWithPrompt(PairStep):
         "judge_generations": "generated", "judgements": "judged:a,b",
     }  # fmt: skip
 
-    judge_prompts: str = output(help="The prompts to the judge, as they were asked.")
+    judge_prompts: str = output(help="The prompts to the judge, as they were asked; a list of two with `both_orders`.")
     judge_generations: Any = output(help="The answers.")
     judgements: Any = output(help="The label of the better one, without its colon.")
 
-    def default_instruction(self, a: str, b: str) -> str:
+    def default_instruction(self, a: str, b: str, tie: str | None = None) -> str:
+        if tie is not None:
+            return f'Which response answers the prompt better? Answer with "{a}", "{b}" or "{tie}", and nothing else.'
         return f'Which response answers the prompt better? Answer with "{a}" or "{b}", and nothing else.'
 
     def beginning(self, row: Mapping[str, Any]) -> list[str]:
