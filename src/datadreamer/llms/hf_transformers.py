@@ -17,6 +17,7 @@ from .local.generation import Answer, Row, generate_batch
 from .local.hf_model import HFModel
 from .local.sampling import Sampling, bias_pairs
 from .local.templates import AUTO, PromptFormat, checked, encode
+from .structured.dialects import LLGUIDANCE, Dialect
 from .types import Failure, Generation, Request, Usage
 
 OUTPUT_CAP = 2048  # tokens of an answer whose length nobody bounded: a model that never ends must end
@@ -48,7 +49,8 @@ class HFTransformers(LLM):
 
     `run()` also takes `top_k`, `min_p`, `typical_p`, `no_repeat_ngram_size`, `min_new_tokens`, `do_sample`
     (False is temperature 0) and `chat_template_kwargs` (variables of the chat template). What is not given, except
-    `temperature`, is what the checkpoint's `generation_config.json` says.
+    `temperature`, is what the checkpoint's `generation_config.json` says. With `output_type` or `response_format` an
+    answer is decoded by a grammar, so it cannot be anything else (unless its room ends before it does).
 
     Raises:
         MissingDependencyError: torch or transformers is not installed; when first used.
@@ -58,9 +60,7 @@ class HFTransformers(LLM):
 
     provider = "transformers"
     extra_parameters = frozenset({*_SAMPLING, "do_sample", "chat_template_kwargs"})
-    refused_parameters: Mapping[str, str] = {
-        "response_format": "Ask for the format in the prompt and parse the answer.",
-    }
+    output_dialect: Dialect | None = LLGUIDANCE
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class HFTransformers(LLM):
         for place, request in enumerate(requests):
             try:
                 ids = self._prompt_ids(request)
-                row = Row(ids, draw_key(request), self._room(request, len(ids)))
+                row = Row(ids, draw_key(request), self._room(request, len(ids)), request.response_format)
                 alike[self._sampling(request)].append((place, row))
             except BadRequestError as error:
                 outcomes[place] = Failure.of(error)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .constrained import constraint
 from .quiet import quiet
 from .sampling import Sampling, logits_processors
 from .stopping import cut_at_stop, row_stops
@@ -14,11 +15,15 @@ from .stopping import cut_at_stop, row_stops
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One prompt: its token ids, the request key its random numbers come from, and how many tokens it may become."""
+    """One prompt: its token ids, the request key its random numbers come from, and how many tokens it may become.
+
+    `format`: the `response_format` that its answer is decoded by, if it has one.
+    """
 
     ids: Sequence[int]
     key: bytes
     max_new_tokens: int
+    format: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +50,26 @@ def generate_batch(model: Any, tokenizer: Any, rows: Sequence[Row], sampling: Sa
     input_ids, attention_mask = pad([row.ids for row in rows], config.pad_token_id, left=not _has_encoder(model))
     start = 1 if _has_encoder(model) else input_ids.shape[1]
     seen = None if _has_encoder(model) else attention_mask.to(model.device)
+    ends = _end_tokens(config)
+    vocabulary = model.config.get_text_config().vocab_size
+    grammar = constraint([row.format for row in rows], tokenizer, vocabulary, ends, start)
     criteria, stopped = row_stops([row.max_new_tokens for row in rows], sampling.stop, start, tokenizer.decode)
     with torch.inference_mode(), quiet():
         output = model.generate(
             input_ids=input_ids.to(model.device),
             attention_mask=attention_mask.to(model.device),
             generation_config=config,
-            logits_processor=logits_processors(sampling, [row.key for row in rows], start, seen),
+            logits_processor=logits_processors(sampling, [row.key for row in rows], start, seen, grammar),
             stopping_criteria=criteria,
         )
-    ends = _end_tokens(config)
-    generated = output[:, start:].tolist()
-    return [
-        _answer(tokenizer, ids[: min(row.max_new_tokens, stopped.get(place, len(ids)))], ends, sampling.stop)
-        for place, (row, ids) in enumerate(zip(rows, generated, strict=True))
-    ]
+    answers = []
+    for place, (row, ids) in enumerate(zip(rows, output[:, start:].tolist(), strict=True)):
+        ids = ids[: min(row.max_new_tokens, stopped.get(place, len(ids)))]
+        answer = _answer(tokenizer, ids, ends, sampling.stop)
+        if grammar is not None and answer.finish_reason == "length" and grammar.complete(place, ids):
+            answer = replace(answer, finish_reason="stop")
+        answers.append(answer)
+    return answers
 
 
 def pad(sequences: Sequence[Sequence[int]], pad_token: int, left: bool) -> tuple[Any, Any]:

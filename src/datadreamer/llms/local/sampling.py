@@ -62,7 +62,9 @@ def bias_pairs(logit_bias: Mapping[Any, float] | None, vocabulary: int) -> tuple
     return tuple(pairs)
 
 
-def logits_processors(sampling: Sampling, keys: Sequence[bytes], start: int, attention_mask: Any) -> Any:
+def logits_processors(
+    sampling: Sampling, keys: Sequence[bytes], start: int, attention_mask: Any, grammar: Any = None
+) -> Any:
     """The processors that make greedy `generate` draw as `sampling` says, in transformers' own order.
 
     Args:
@@ -70,10 +72,13 @@ def logits_processors(sampling: Sampling, keys: Sequence[bytes], start: int, att
         keys: the request key of each row of the batch.
         start: tokens of the decoder's input before the first generated one, padding included.
         attention_mask: (rows, start) of the decoder's input: 0 where it is padding; None without padding.
+        grammar: what keeps the rows within their formats: before all others, so that these choose among what it allows.
     """
     from transformers.generation import logits_process as stock
 
     chain = stock.LogitsProcessorList()
+    if grammar is not None:
+        chain.append(grammar)
     if sampling.logit_bias:
         chain.append(stock.SequenceBiasLogitsProcessor({(token,): bias for token, bias in sampling.logit_bias}))
     if sampling.repetition_penalty not in (None, 1.0):

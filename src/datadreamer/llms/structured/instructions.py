@@ -38,8 +38,27 @@ def instruction(wanted: OutputType, response_format: Mapping[str, Any] | None = 
 
 
 def _schema(schema: Mapping[str, Any]) -> str:
-    written = json.dumps(schema, ensure_ascii=False)
+    written = json.dumps(_short(schema), ensure_ascii=False)
     return f"Answer with JSON that fits this JSON Schema, and with nothing else:\n{written}"
+
+
+def _short(schema: Any) -> Any:
+    """A schema without what says nothing to a model: titles (pydantic gives one to every field) and defaults."""
+    if not isinstance(schema, Mapping):
+        return schema
+    found: dict[str, Any] = {}
+    for name, part in schema.items():
+        if name in ("title", "default"):
+            continue
+        if name in ("properties", "patternProperties", "$defs", "definitions"):
+            found[name] = {key: _short(one) for key, one in part.items()}
+        elif name in ("items", "additionalProperties", "not"):
+            found[name] = _short(part)
+        elif name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+            found[name] = [_short(one) for one in part]
+        else:
+            found[name] = part
+    return found
 
 
 def complaint(problem: str, told: str | None) -> str:
