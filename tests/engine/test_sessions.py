@@ -452,3 +452,50 @@ def test_equal_steps_of_several_threads_are_made_once(run: Run) -> None:
         return made, llm.calls
 
     assert run(workflow) == ([["A", "B"]] * 4, 2)
+
+
+FORKS = """
+import os, sys
+from datadreamer import DataDreamer
+from datadreamer.errors import SessionError
+from datadreamer.steps import DataSource
+
+def child(work):
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        assert os.waitpid(pid, 0)[1] == 0
+        return
+    work()
+    sys.stdout.flush()
+    os._exit(0)
+
+def a_step_of_the_parent():
+    try:
+        DataSource("Two", {"n": [2]})
+    except SessionError as error:
+        print(error)
+
+def a_session_of_its_own():
+    with DataDreamer(sys.argv[1] + "-child"):
+        DataSource("Three", {"n": [3]})
+
+session = DataDreamer(sys.argv[1]).start()
+step = DataSource("One", {"n": [1]})
+child(a_step_of_the_parent)
+child(a_session_of_its_own)
+child(session.stop)
+child(lambda: print(step.output.to_list()))
+DataSource("Four", {"n": [4]})
+session.stop()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_leaves_the_session_of_its_parent_alone_and_may_have_its_own(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS, str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "A fork cannot run steps of that session" in done.stdout and f"works in {tmp_path / 'out'}" in done.stdout
+    assert "[{'n': 1}]" in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"one", "four"}
+    assert (tmp_path / "out-child" / "three" / "step.json").exists()

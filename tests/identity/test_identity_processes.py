@@ -114,3 +114,51 @@ def test_golden_vectors_hold_on_other_pythons(version, tmp_path):
     if python is None:
         pytest.skip(f"Python {version} is not installed; tests/identity/other_pythons.mjs runs it by pyodide")
     assert "golden digests agree" in run(python, str(Path(identity_golden.__file__)), cwd=tmp_path)
+
+
+FROM_NOWHERE = """
+from datadreamer import identity
+from datadreamer.errors import CannotIdentifyError
+
+LIMIT = 3
+
+def keep(row):
+    return row < LIMIT
+
+class Keeper:
+    def __call__(self, row):
+        return row < LIMIT
+
+@identity.version("1")
+def kept(row):
+    return row < LIMIT
+
+print(identity.digest(kept)[:4])
+for value in (keep, Keeper(), lambda row: row):
+    try:
+        print(identity.digest(value)[:4])
+    except CannotIdentifyError as error:
+        print(error)
+"""
+
+
+def test_a_program_from_standard_input_is_refused_by_name_with_ways_out(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(identity_golden.ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-"], input=FROM_NOWHERE, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    versioned, function, instance, nameless = done.stdout.splitlines()
+    assert versioned == "ddw1"
+    if "has no source" not in function:  # a Python that keeps it (3.13)
+        assert {function, instance, nameless} == {"ddw1"}
+        return
+    assert "function 'keep' (from <stdin>)" in function and "read from standard input" in function
+    assert "define it in a file" in function and '@datadreamer.identity.version("1")' in function
+    assert "'Keeper'" in instance and "read from standard input" in instance
+    assert "'<lambda>'" in nameless
+
+
+def test_a_program_given_on_the_command_line_has_the_identities_of_its_file(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    assert run(sys.executable, "-c", PROGRAM, cwd=tmp_path) == run(sys.executable, "program.py", cwd=tmp_path)

@@ -96,7 +96,7 @@ class DataDreamer:
         from .shared import store_paths
         from .workspace import Workspace
 
-        current = _context.session()
+        current = self._running()
         if current is self:
             return self
         if current is not None:
@@ -114,7 +114,7 @@ class DataDreamer:
         except BaseException:
             workspace.close()
             raise
-        self._workspace = workspace
+        self._workspace, self._pid = workspace, os.getpid()
         self._names: dict[str, Any] = {}
         self._threads: dict[Any, threading.Thread] = {}
         logs.configure(self.log_options)
@@ -129,7 +129,7 @@ class DataDreamer:
         Raises:
             Exception: what a background step raised that nobody has waited for.
         """
-        if _context.session() is not self:
+        if self._running() is not self:
             if self._joined is not None:
                 self._joined.stop(error)
             return
@@ -178,7 +178,7 @@ class DataDreamer:
         hush_interrupt()
 
     def __enter__(self) -> DataDreamer:
-        current = _context.session()
+        current = self._running()
         if current is not None:
             raise self._second(current)
         self.start()
@@ -191,6 +191,14 @@ class DataDreamer:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             self._say_interrupted()
         self.stop(error)
+
+    def _running(self) -> DataDreamer | None:
+        """The session of this process; that of the process that this one is a fork of is left to it."""
+        current: DataDreamer | None = _context.session()
+        if current is not None and current._pid != os.getpid():
+            _context.set_session(None)
+            return None
+        return current
 
     def _second(self, running: DataDreamer) -> SessionError:
         return SessionError(

@@ -245,7 +245,7 @@ def _add_code(cls: type, body: dict[str, Any]) -> None:
         if not {"fields", "schema", "members"} & body.keys():
             raise Refusal(
                 f"class '{cls.__qualname__}', which has no source that can be read.",
-                "It was made by type() or exec(), or typed at a prompt.",
+                "It was made by type() or exec(), typed at a prompt or read from standard input.",
                 'Define it in a file, or give it the attribute __datadreamer_version__ = "1".',
             )
         return

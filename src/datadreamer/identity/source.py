@@ -276,7 +276,8 @@ def _definitions_in_module(cls: type) -> list[Definition]:
 def _no_source(code: CodeType) -> Refusal:
     return Refusal(
         f"function '{code.co_qualname}' (from {code.co_filename}), which has no source that can be read.",
-        "It was made by exec() or typed at a prompt, and bytecode differs between Python versions.",
+        "It was made by exec(), typed at a prompt or read from standard input, and bytecode differs between Python "
+        "versions.",
         NO_SOURCE_CURE,
     )
 

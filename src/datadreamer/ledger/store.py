@@ -307,9 +307,9 @@ class Ledger:
         if os.getpid() != self._pid:
             raise SessionError(
                 f"This process ({os.getpid()}) is a fork of process {self._pid}, whose session works in "
-                f"{_folder(self.path)}: in a fork, none of its steps can run and none of its models can be asked. "
-                "Do that in the parent, start workers by 'spawn' instead of 'fork' "
-                "(multiprocessing.set_start_method), or give the worker a session of its own with another folder."
+                f"{_folder(self.path)}. A fork cannot run steps of that session: run them in the parent, start workers "
+                "by 'spawn' instead of 'fork' (multiprocessing.set_start_method), or give the worker a session of its "
+                "own with another folder."
             )
         if self._closed:
             raise SessionError(
