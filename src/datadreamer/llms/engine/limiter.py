@@ -8,6 +8,7 @@ from __future__ import annotations
 FIRST = 16  # requests in flight before anything is known
 CUT = 0.6  # of what was in flight, after a rate limit
 GAIN = 0.25  # a trial pays when it brings at least this share of the answers per second that it could bring
+CLEAR_GAIN = 0.5  # that share, after half of the answers that are waited for
 RETRIAL = 50  # answers per place in flight, after which a doubling that did not pay is tried again
 LONGEST_PAUSE = 60.0
 
@@ -89,7 +90,7 @@ class Limiter:
         self._since = None
 
     def _measure(self, now: float) -> None:
-        """Two answers for every place tell how fast the service is at this limit."""
+        """Two answers for every place tell how fast the service is at this limit; one does, where it is plain."""
         assert self._since is not None
         self._answers += 1
         if self._settled:
@@ -97,17 +98,21 @@ class Limiter:
                 self._settled, self._before = False, None
                 self._since, self._answers = now, 0
             return
-        if self._answers < 2 * int(self.limit):
+        places = int(self.limit)
+        if self._answers not in (places, 2 * places):
             return
         rate = self._answers / max(now - self._since, 1e-9)
-        if self._before is None or _pays(*self._before, self.limit, rate):
+        early = self._answers == places
+        if self._before is None or _pays(*self._before, self.limit, rate, CLEAR_GAIN if early else GAIN):
             self._before = (self.limit, rate)
             self.limit = min(float(self.cap), 2.0 * self.limit)
+        elif early:
+            return
         else:
             self._settled = True
             self.limit = self._before[0]
         self._since, self._answers = None, 0
 
 
-def _pays(limit: float, rate: float, new_limit: float, new_rate: float) -> bool:
-    return new_rate >= rate * (1.0 + GAIN * (new_limit / limit - 1.0))
+def _pays(limit: float, rate: float, new_limit: float, new_rate: float, gain: float) -> bool:
+    return new_rate >= rate * (1.0 + gain * (new_limit / limit - 1.0))
