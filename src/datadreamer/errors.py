@@ -126,6 +126,10 @@ class RateLimitError(TransientModelError):
         self.retry_after = retry_after
 
 
+class NotRecordedError(PermanentModelError):
+    """A recording has no answer to what was asked; the message has the nearest request that it does have."""
+
+
 class BudgetExceededError(DataDreamerError, RuntimeError):
     """The next request might cost more than the budget leaves; nothing was sent."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .providers.openrouter import OpenRouter as OpenRouter
     from .providers.together import Together as Together
     from .providers.vertex_ai import VertexAI as VertexAI
+    from .recorded import RecordedLLM as RecordedLLM
     from .structured.regex import Regex as Regex
     from .types import Chat as Chat
     from .types import Failure as Failure
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = exports(
         "HFTransformers": "hf_transformers",
         "FakeLLM": "fake",
         "ParallelLLM": "parallel_llm",
+        "RecordedLLM": "recorded",
         "Anthropic": "providers.anthropic",
         "Bedrock": "providers.bedrock",
         "Cohere": "providers.cohere",
