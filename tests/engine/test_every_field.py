@@ -116,6 +116,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "overlong": ("fail", "cut"),
     "accept": (one, two),
     "distinct": (False, 0.5),
+    "rubric": (["clear", "true"], ["clear"]),
+    "scale": ([1, 5], [1, 10]),
+    "weights": (None, {"clear": 2}),
     "more_judges": ([FakeLLM("x")], [FakeLLM("y")]),
 }
 BY_TYPE: dict[Any, tuple[Any, Any]] = {bool: (False, True), int: (1, 2), float: (0.5, 0.25), str: ("one", "two")}

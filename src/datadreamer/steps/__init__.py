@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .prompting.process_with_prompt import ProcessWithPrompt as ProcessWithPrompt
     from .prompting.prompt import Prompt as Prompt
     from .prompting.rank_with_prompt import RankWithPrompt as RankWithPrompt
+    from .prompting.score_with_rubric import ScoreWithRubric as ScoreWithRubric
     from .rows import LazyRowBatches as LazyRowBatches
     from .rows import LazyRows as LazyRows
     from .sources.csv_source import CSVDataSource as CSVDataSource
@@ -67,6 +68,7 @@ __getattr__, __dir__, __all__ = exports(
         "FewShotPrompt": "prompting.few_shot_prompt",
         "FilterWithPrompt": "prompting.filter_with_prompt",
         "RankWithPrompt": "prompting.rank_with_prompt",
+        "ScoreWithRubric": "prompting.score_with_rubric",
         "JudgePairsWithPrompt": "prompting.judge_pairs_with_prompt",
         "JudgeGenerationPairsWithPrompt": "prompting.judge_generation_pairs_with_prompt",
         "RunTaskModel": "tasks.run_task_model",

@@ -40,6 +40,10 @@ class InstructionStep(TemplatedStep):
         own = [("instruction", self.instruction), *([("layout", layout)] if self.template is None else [])]
         return [*own, *(pair for pair in super().card_prompts() if pair[0] != "instruction")]
 
+    def whole_instruction(self, instruction: str) -> str:
+        """The instruction with what the step itself has to add."""
+        return instruction
+
     def layout(self, row: Mapping[str, Any]) -> Any:
         """The prompt for a row of `cells()`, or for one with shorter values.
 
@@ -47,7 +51,8 @@ class InstructionStep(TemplatedStep):
             ContextLengthError: it does not fit the model's context.
         """
         templates = self._templates
-        instruction = templates["instruction"].fill(row) if "instruction" in templates else self.instruction
+        filled = templates["instruction"].fill(row) if "instruction" in templates else self.instruction
+        instruction = self.whole_instruction(filled)
         if "template" in templates:
             return templates["template"].fill({**row, "instruction": instruction})
         return self.llm.format_prompt(
