@@ -53,6 +53,11 @@ class ParallelEmbedder(Embedder):
             yield from chunks
 
     @property
+    def models(self) -> tuple[Embedder, ...]:
+        """The embedders that do the work."""
+        return self.embedders
+
+    @property
     def _first(self) -> Embedder:
         return self.embedders[0]
 

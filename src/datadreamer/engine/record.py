@@ -191,7 +191,9 @@ def model_uses(step: Step, scope: _context.StepScope | None) -> list[ModelUse]:
     if scope is None:
         return []
     named = (*step._args.values(), *step.identity().values())  # a step may hold several models in one setting
-    known = {getattr(value, "display_name", None): value for value in named if hasattr(value, "spec")}
+    holders = [value for value in named if hasattr(value, "spec")]
+    holders += [model for value in holders for model in getattr(value, "models", ())]  # a retriever's embedder
+    known = {getattr(value, "display_name", None): value for value in holders}
     sampling: dict[str, Any] = getattr(step, "sampling", dict)()
     return [
         model_use(name, {"sampling": sampling, **facts}, known.get(name), step.model_role)

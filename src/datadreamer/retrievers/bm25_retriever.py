@@ -30,8 +30,8 @@ class BM25Retriever(Retriever):
     `idf * f * (k1 + 1) / (f + k1 * (1 - b + b * length / mean length))`, f being how often the text has the word and
     idf `log(1 + (N - n + 0.5) / (n + 0.5))`, where n of N texts have it. Texts without a word of the query are not
     found, so that there may be fewer than k. Words are folded in case and compatibility forms; in scripts without
-    spaces every character is a word. Source: Robertson & Zaragoza 2009, equation 3.15; the weights are computed once (Lù 2024,
-    arXiv 2407.03618).
+    spaces every character is a word. Source: Robertson & Zaragoza 2009, equation 3.15; the weights are computed once
+    (Lù 2024, arXiv 2407.03618).
 
     Args:
         texts: the corpus: a list of str, or a column of a step.

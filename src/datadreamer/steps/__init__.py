@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .prompting.data_from_attributed_prompt import DataFromAttributedPrompt as DataFromAttributedPrompt
     from .prompting.data_from_prompt import DataFromPrompt as DataFromPrompt
     from .prompting.few_shot_prompt import FewShotPrompt as FewShotPrompt
+    from .prompting.few_shot_prompt_with_retrieval import FewShotPromptWithRetrieval as FewShotPromptWithRetrieval
     from .prompting.filter_with_prompt import FilterWithPrompt as FilterWithPrompt
     from .prompting.judge_generation_pairs_with_prompt import (
         JudgeGenerationPairsWithPrompt as JudgeGenerationPairsWithPrompt,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .prompting.judge_pairs_with_prompt import JudgePairsWithPrompt as JudgePairsWithPrompt
     from .prompting.process_with_prompt import ProcessWithPrompt as ProcessWithPrompt
     from .prompting.prompt import Prompt as Prompt
+    from .prompting.rag_prompt import RAGPrompt as RAGPrompt
     from .prompting.rank_with_prompt import RankWithPrompt as RankWithPrompt
     from .prompting.score_with_rubric import ScoreWithRubric as ScoreWithRubric
     from .rows import LazyRowBatches as LazyRowBatches
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from .sources.text_source import TextDataSource as TextDataSource
     from .step import Step as Step
     from .step import SuperStep as SuperStep
+    from .tasks.cosine_similarity import CosineSimilarity as CosineSimilarity
+    from .tasks.embed import Embed as Embed
+    from .tasks.retrieve import Retrieve as Retrieve
     from .tasks.run_task_model import RunTaskModel as RunTaskModel
     from .waiting import concurrent as concurrent
     from .waiting import wait as wait
@@ -66,11 +71,16 @@ __getattr__, __dir__, __all__ = exports(
         "DataFromPrompt": "prompting.data_from_prompt",
         "DataFromAttributedPrompt": "prompting.data_from_attributed_prompt",
         "FewShotPrompt": "prompting.few_shot_prompt",
+        "FewShotPromptWithRetrieval": "prompting.few_shot_prompt_with_retrieval",
+        "RAGPrompt": "prompting.rag_prompt",
         "FilterWithPrompt": "prompting.filter_with_prompt",
         "RankWithPrompt": "prompting.rank_with_prompt",
         "ScoreWithRubric": "prompting.score_with_rubric",
         "JudgePairsWithPrompt": "prompting.judge_pairs_with_prompt",
         "JudgeGenerationPairsWithPrompt": "prompting.judge_generation_pairs_with_prompt",
+        "Embed": "tasks.embed",
+        "CosineSimilarity": "tasks.cosine_similarity",
+        "Retrieve": "tasks.retrieve",
         "RunTaskModel": "tasks.run_task_model",
         "concat": "operations.combining",
         "zipped": "operations.combining",
