@@ -35,9 +35,11 @@ class Work:
 
     def run(self, **options: Any) -> list[str]:
         with DataDreamer(self.folder, **options):
-            texts = DataSource("Texts", {"text": [f"text {number}" for number in range(ROWS)]})
-            step = Prompt("Ask", inputs={"prompts": texts.output["text"]}, args={"llm": self.llm})
-            return list(step.output["generations"])
+            return list(self.step().output["generations"])
+
+    def step(self) -> Prompt:
+        texts = DataSource("Texts", {"text": [f"text {number}" for number in range(ROWS)]})
+        return Prompt("Ask", inputs={"prompts": texts.output["text"]}, args={"llm": self.llm})
 
 
 @pytest.fixture
@@ -96,6 +98,88 @@ def test_a_damaged_result_is_made_again_without_a_call(
     with caplog.at_level("INFO", "datadreamer"):
         work.run()
     assert "'Ask' is finished already" in caplog.text and "again" not in caplog.text
+
+
+def flip(file: Path, at: int | bytes) -> None:
+    """Flip a bit in place, and set the clock of the file back."""
+    stat, content = file.stat(), bytearray(file.read_bytes())
+    content[content.index(at) if isinstance(at, bytes) else at] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def flip_a_cell(work: Work) -> None:
+    flip(work.part, b"TEXT 17")
+
+
+def flip_the_end(work: Work) -> None:
+    flip(work.part, -9)
+
+
+def flip_lineage(work: Work) -> None:
+    lineage = next(work.result.glob("_dataset/lineage-*.arrow"))
+    flip(lineage, lineage.stat().st_size // 2)
+
+
+def swap_parts(work: Work) -> None:
+    """A whole part of the same size, of another run."""
+    other = Work(work.folder.with_name("other"))
+    other.llm = FakeLLM(lambda prompt: prompt.swapcase()[::-1])
+    other.run()
+    assert other.part.stat().st_size == work.part.stat().st_size
+    shutil.copy2(other.part, work.part)
+
+
+def contradict_the_manifest(work: Work) -> None:
+    record = work.result / "step.json"
+    digest = json.loads(record.read_text())["dataset"]["columns"][0]["digest"]
+    record.write_text(record.read_text().replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1")))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip_a_cell, flip_the_end, flip_lineage, swap_parts, contradict_the_manifest],
+    ids=lambda one: one.__name__,
+)
+def test_a_result_of_other_bytes_and_the_same_size_is_made_again_without_a_call(
+    work: Work, damage: Callable[[Work], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(work)
+    with caplog.at_level("INFO", "datadreamer"):
+        assert work.run() == EXPECTED
+    assert work.llm.calls == ROWS
+    assert "is not what was written" in caplog.text or "contradicts itself" in caplog.text
+    assert "Step 'Ask' is made again" in caplog.text
+    assert not [check for check in runs.verify(work.folder) if check.problem]
+
+
+def test_rows_that_rotted_since_they_were_found_are_refused_where_they_are_read(work: Work) -> None:
+    with DataDreamer(work.folder):
+        step = work.step()
+        flip_a_cell(work)
+        for read in (
+            lambda: list(step.output["generations"]),
+            lambda: step.output[3],
+            lambda: step.output.to_arrow(),
+            lambda: step.output.dataset,
+            lambda: step.select(range(5, 0, -1)).output.to_list(),
+            lambda: step.export_to_csv(str(work.folder / "rows.csv")),
+            lambda: step.map(lambda row: row, lazy=False, name="Later"),
+        ):
+            with pytest.raises(DamagedFileError, match=r"part-00000.arrow is not what was written.*Delete"):
+                read()
+        assert not (work.folder / "rows.csv").exists() and not (work.folder / "later").exists()
+    assert work.run() == EXPECTED and work.llm.calls == ROWS  # made again
+
+
+def test_results_without_checksums_are_read_as_they_are(work: Work) -> None:
+    record = work.result / "step.json"
+    content = json.loads(record.read_text())
+    for part in content["dataset"]["parts"]:
+        del part["crc"], part["lineage_crc"]
+    record.write_text(json.dumps(content))
+    assert work.run() == EXPECTED and work.llm.calls == ROWS
+    assert not [check for check in runs.verify(work.folder) if check.problem]
 
 
 def test_a_part_swapped_for_one_of_the_same_size_is_found_by_verify(

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from . import mapped
 from .arrays import array
+from .checksums import PartChecks
 from .convert import cast
 
 WINDOW_BYTES = 16 << 20
@@ -31,9 +32,11 @@ class Source:
         digests: dict[str, str] | None = None,
         files: Sequence[Path] = (),
         maps: list[mapped.MappedFile] | None = None,
+        checks: PartChecks | None = None,
     ) -> None:
         self.schema, self.rows, self.digests, self.files = schema, rows, digests or {}, list(files)
         self.maps = maps if maps is not None else []  # kept as long as the cells, so that their pages can be given back
+        self.checks = checks  # told before rows are read
         self._load: Callable[[], pa.Table] | None = load
         self._table: pa.Table | None = None
 
@@ -102,10 +105,15 @@ class StoredColumn(Column):
         return self._row_bytes
 
     def read(self, start: int, stop: int) -> pa.ChunkedArray:
-        return self._data.slice(start, stop - start)
+        data = self._data
+        if self.source.checks is not None:
+            self.source.checks.before_range(start, stop)
+        return data.slice(start, stop - start)
 
     def take(self, indices: np.ndarray) -> pa.Array:
         data = self._data
+        if self.source.checks is not None:
+            self.source.checks.before_rows(indices)
         if self._offsets is None:
             self._offsets = np.cumsum([0] + [len(chunk) for chunk in data.chunks])
         return _take_chunks(data.chunks, self._offsets, indices, self.type)

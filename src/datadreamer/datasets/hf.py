@@ -25,6 +25,8 @@ def to_hf(rows: Rows) -> Any:
 
 
 def _from_files(source: Source, datasets: Any) -> Any:
+    if source.checks is not None:
+        source.checks.before_range(0, source.rows)
     info = datasets.DatasetInfo(features=hf_features(source.schema))
     parts = [datasets.Dataset.from_file(str(file), info=info.copy()) for file in source.files]
     return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)

@@ -13,13 +13,18 @@ from .types import type_name
 
 
 class PartInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One file of a dataset. `bytes` is its size on disk; `lineage_bytes` that of its lineage file, 0 without one."""
+    """One file of a dataset. `bytes` is its size on disk; `lineage_bytes` that of its lineage file, 0 without one.
+
+    `crc` and `lineage_crc` are their CRC-32; None for what early versions wrote.
+    """
 
     file: str
     rows: int
     bytes: int
     lineage: str | None = None
     lineage_bytes: int = 0
+    crc: int | None = None
+    lineage_crc: int | None = None
 
 
 class ColumnInfo(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from .arrays import array
+from .checksums import check_file
 from .convert import cast
 from .info import PartInfo
 from .parts import read_stream
@@ -160,6 +161,9 @@ def read_lineage(folder: Path, parts: Sequence[PartInfo]) -> pa.Table | None:
     """The lineage of a whole dataset (`parents`, `calls`; null where a row stands beside its input), or None."""
     if not any(part.lineage for part in parts):
         return None
+    for part in parts:
+        if part.lineage is not None:
+            check_file(folder / part.lineage, part.lineage_crc)
     tables = [read_stream(folder / part.lineage) if part.lineage else None for part in parts]
     columns: dict[str, pa.ChunkedArray] = {}
     for name, type_ in (("parents", ONE_PARENT), ("calls", CALLS)):

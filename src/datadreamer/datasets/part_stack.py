@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 
+from . import checksums
 from .convert import cast
 from .digest import ColumnDigest, table_digest
 from .info import PartInfo
@@ -138,7 +140,7 @@ class PartStack:
             for batch in stream_batches(path)
         )
         write_stream(path, schema, batches)
-        part = PartInfo(part.file, part.rows, path.stat().st_size, part.lineage, part.lineage_bytes)
+        part = structs.replace(part, bytes=path.stat().st_size, crc=checksums.written(path))
         record = PartRecord(part, record.position)
         write_record(self.folder, record)
         return record

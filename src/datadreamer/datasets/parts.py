@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from ..errors import DamagedFileError
+from . import checksums
 from .info import PartInfo
 from .mapped import MappedFile
 
@@ -58,6 +59,8 @@ class PartFile:
             bytes=self.path.stat().st_size,
             lineage=lineage_path.name if lineage is not None else None,
             lineage_bytes=lineage_path.stat().st_size if lineage is not None else 0,
+            crc=checksums.written(self.path),
+            lineage_crc=checksums.written(lineage_path) if lineage is not None else None,
         )
         record = PartRecord(info, position)
         write_record(self.path.parent, record)
@@ -114,6 +117,7 @@ def read_records(folder: Path) -> list[PartRecord]:
         try:
             record = msgspec.json.decode(path.read_bytes(), type=PartRecord)
             check_part(folder, record.part)
+            checksums.check_bytes(folder, record.part)
         except (msgspec.DecodeError, json.JSONDecodeError, DamagedFileError):
             break  # what follows a damaged part is made again
         records.append(record)

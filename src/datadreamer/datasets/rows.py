@@ -323,11 +323,13 @@ class Rows:
 
 
 def open_dataset(folder: str | Path, info: DatasetInfo) -> Rows:
-    """The rows of a finished dataset, memory-mapped at first use.
+    """The rows of a finished dataset, memory-mapped at first use. A part's checksum is compared when it is first read.
 
     Raises:
-        DamagedFileError: a part is missing or has another size than the manifest says.
+        DamagedFileError: a part is missing or has another size than the manifest says; and, when rows of it are read,
+            that it is not what was written.
     """
+    from .checksums import PartChecks
     from .mapped import MappedFile
     from .parts import check_part, read_stream
 
@@ -343,7 +345,8 @@ def open_dataset(folder: str | Path, info: DatasetInfo) -> Rows:
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
     files = [folder / part.file for part in info.parts]
-    return Rows._of(Source(schema, info.rows, load, info.column_digests, files, maps), info, folder)
+    checks = PartChecks(folder, info.parts)
+    return Rows._of(Source(schema, info.rows, load, info.column_digests, files, maps, checks), info, folder)
 
 
 def concat_rows(parts: Sequence[Rows]) -> Rows:

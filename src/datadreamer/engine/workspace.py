@@ -21,6 +21,7 @@ from ..ledger import FolderLock, Ledger, StepEvent
 from ..steps.fingerprint import Fingerprints, fingerprints
 from . import book
 from .finding import Finder
+from .intact import check_result
 from .result import Result
 from .session_facts import redactor, session_info
 from .store import Store
@@ -165,7 +166,9 @@ class Workspace:
 
     def _whole(self, folder: Path, record: StepRecord) -> bool:
         try:
-            open_dataset(folder / "_dataset", _info(record))
+            info = _info(record)
+            open_dataset(folder / "_dataset", info)
+            check_result(folder / "_dataset", info, self.ledger)
             return True
         except DamagedFileError as error:
             logger.warning("%s Step '%s' is made again; answers in the ledger are not asked again.", error, record.name)

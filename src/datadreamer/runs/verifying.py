@@ -108,6 +108,7 @@ def _check_dataset(folder: Path, record: StepRecord) -> int:
 def _check_cells(folder: Path, info: DatasetInfo) -> None:
     import pyarrow as pa
 
+    from ..datasets.checksums import file_crc
     from ..datasets.digest import ColumnDigest, dataset_digest
     from ..datasets.parts import read_stream
 
@@ -129,5 +130,9 @@ def _check_cells(folder: Path, info: DatasetInfo) -> None:
                 f"Column '{column.name}' does not hold what was written: its digest is "
                 f"{hashers[column.name].digest()}, and its record says {column.digest}."
             )
+    for part in info.parts:
+        for name, crc in ((part.file, part.crc), (part.lineage, part.lineage_crc)):
+            if name is not None and crc is not None and file_crc(folder / name) != crc:
+                raise DamagedFileError(f"{name} does not hold what was written: its checksum is another.")
     if dataset_digest(info.column_digests, info.rows) != info.digest:
         raise DamagedFileError("Its record contradicts itself: the digests of its columns do not give that of all.")
