@@ -40,7 +40,11 @@ def exports(package: str, table: dict[str, str]) -> tuple[Any, Any, list[str]]:
         submodule = table.get(name)
         if submodule is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{submodule}"), name)
+        try:
+            module = importlib.import_module(f"{package}.{submodule}")
+        except AttributeError as error:  # which `from package import name` would take for a name that does not exist
+            raise ImportError(f"{package}.{submodule} cannot be imported: {error}") from error
+        return getattr(module, name)
 
     names = sorted(table)
     return getattr_, lambda: names, names

@@ -19,11 +19,14 @@ from ..datasets import DatasetInfo, DatasetWriter
 from ..errors import (
     BadRequestError,
     DataDreamerError,
+    ModelError,
     PermanentModelError,
     StepError,
     StepOutputError,
     TooManyFailuresError,
 )
+from ..llms.types import Failure
+from ..steps.prompting.unparsed import UnparsedError
 from ..steps.rows import Chunk, Filtered, Loss, Row, Tally
 from ..steps.step import Step
 from .kept import KeptPiece, KeptRows
@@ -365,7 +368,7 @@ class _Outcome:
     def failed(self, position: int, error: Exception) -> Loss:
         if isinstance(error, PermanentModelError | StepOutputError) and not isinstance(error, BadRequestError):
             raise error  # wrong key, wrong model, wrong shape: the next row would fail alike
-        return Loss(position, type(error).__name__, _message(error))
+        return Loss(position, _reason(error), _message(error))
 
 
 class _Several(list[Any]):
@@ -390,5 +393,12 @@ def _rows_in(result: list[Any]) -> bool:
     return bool(result) and isinstance(result[0], dict | Row)
 
 
+def _reason(error: Exception) -> str:
+    """A short code: of a model as prompt steps have it, of other code the name of the error."""
+    if isinstance(error, UnparsedError):
+        return "unparsed"
+    return Failure.of(error).reason if isinstance(error, ModelError) else type(error).__name__
+
+
 def _message(error: Exception) -> str:
-    return str(error) if isinstance(error, DataDreamerError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, DataDreamerError | UnparsedError) else f"{type(error).__name__}: {error}"

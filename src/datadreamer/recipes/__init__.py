@@ -1,0 +1,18 @@
+"""Published methods of making data, each a small step over the steps and models of this library."""
+
+from __future__ import annotations
+
+from .._lazy import exports
+
+__getattr__, __dir__, __all__ = exports(
+    __name__,
+    {
+        "ConstitutionalAI": "constitutional_ai",
+        "EvolInstruct": "evol_instruct",
+        "InstructionBacktranslation": "instruction_backtranslation",
+        "MultiTurnChat": "multi_turn_chat",
+        "PersonaDriven": "persona_driven",
+        "PersonasFromTexts": "persona_driven",
+        "Recipe": "recipe",
+    },
+)
