@@ -16,9 +16,11 @@ import pytest
 import datadreamer.llms
 import datadreamer.steps
 from datadreamer.datasets import OutputDataset
+from datadreamer.embedders import Embedder
 from datadreamer.engine.result import Result
 from datadreamer.errors import DataDreamerError
 from datadreamer.llms import LLM, FakeLLM
+from datadreamer.retrievers import BM25Retriever
 from datadreamer.steps import DataSource, Step
 from datadreamer.steps.declaration import declaration_of
 from datadreamer.steps.fingerprint import fingerprints
@@ -57,6 +59,10 @@ class Marks(TaskModel):
         self.mark = mark
 
 
+class Numbers(Embedder):
+    """An embedder that gives numbers."""
+
+
 def one(row: Any) -> Any:
     return row
 
@@ -69,6 +75,9 @@ def two(row: Any) -> Any:
 VALUES: dict[str, tuple[Any, Any]] = {
     "llm": (FakeLLM("x"), FakeLLM("y")),
     "model": (Marks("1"), Marks("2")),
+    "embedder": (Numbers("1"), Numbers("2")),
+    "retriever": (BM25Retriever(["a", "b"]), BM25Retriever(["a", "b"], k1=2.0)),
+    "device": (None, "cpu"),
     "instruction": ("Do {it}.", "Do not {it}."),
     "attributes": ({"it": ["this", "that"]}, {"it": ["this"]}),
     "post_process": (None, one),
@@ -137,6 +146,7 @@ OTHERWISE: dict[tuple[str, str], tuple[Any, Any]] = {
     ("DataSource", "data"): ({"a": [1]}, {"a": [2]}),
     ("SampleStep", "fraction"): (None, None),
     ("FewShotPrompt", "overlong"): ("drop_examples", "cut"),
+    ("FewShotPromptWithRetrieval", "overlong"): ("drop_examples", "cut"),
     ("Prompt", "template"): ("{prompts}", "{prompts}!"),
     ("CSVDataSource", "sep"): (",", ";"),
     ("ZippedStep", "others"): ([], [finished(DataSource("More", {"more": ["z"] * 4}))]),
@@ -185,6 +195,8 @@ def base_of(kind: type[Step], tmp_path: Path) -> dict[str, Any]:
         file = tmp_path / f"rows.{kind.kind}"  # type: ignore[attr-defined]
         write(kind.kind, file)  # type: ignore[attr-defined]
         given["data_files"] = str(file)
+    if kind.__name__ == "CosineSimilarity":  # of texts
+        given["embedder"] = VALUES["embedder"][0]
     if kind.__name__ == "SampleStep":
         given["n"] = 2
     return given
