@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from ...errors import DataDreamerError, InvalidTypeError, ModelError
+from ...errors import DataDreamerError, InvalidArgumentError, InvalidTypeError, ModelError
 from ...llms import params
 from ...llms.llm import LLM
 from ...llms.types import Failure, Generation, Prompt
 from ..fields import runtime
 from ..rows import Filtered, Loss, Row
 from ..step import Step
+from .typed import TypedAnswers
 from .unparsed import UnparsedError
 
 # The settings below that are parameters of the model; None leaves each to the model.
@@ -43,10 +44,16 @@ class PromptStep(Step):
 
     Args:
         llm: the model that is asked.
-        post_process: a function from the text of an answer to the value that is stored. Changing it asks nothing again.
+        post_process: a function from the text of an answer (with output_type, its value) to the value that is stored.
+            Changing it asks nothing again.
         max_new_tokens: most tokens of an answer; None leaves it to the model.
         temperature, top_p, stop, repetition_penalty, logit_bias, seed: sampling; see `LLM.run()`.
         n: answers per prompt; above 1 the answers of a prompt are stored as a list.
+        output_type: what an answer is: see `LLM.run()`. `generations` is then a typed column (fields of an object as a
+            struct), the text is in `raw_generations`, and what does not fit is lost: "unparsed", "truncated" or
+            "refused".
+        max_reasks: with output_type, how often an answer that does not fit is asked for again; 2 when None.
+        unpack: with output_type, a column for each field of it in place of `generations`.
         batch_size: hosted models: most requests in flight. Local models: rows per batch. Never counts.
         lazy: accepted for scripts written for the paper; answers that were paid for are stored all the same.
     """
@@ -61,15 +68,25 @@ class PromptStep(Step):
     repetition_penalty: float | None = None
     logit_bias: dict[Any, float] | None = None
     seed: int | None = None
+    output_type: Any = None
+    max_reasks: int | None = None
+    unpack: bool = False
     batch_size: int | None = runtime(default=None)
     lazy: bool = runtime(default=False)
 
     origins: ClassVar[dict[str, str]] = {"generations": "generated"}
     # Settings that count only where they are given: results were stored before they were there.
-    counted_when_given: ClassVar[tuple[str, ...]] = ()
+    counted_when_given: ClassVar[tuple[str, ...]] = ("output_type", "max_reasks", "unpack")
 
     def setup(self) -> None:
         self.register_arg("**kwargs")
+        wanted = self._given.get("output_type")
+        self._typed = None if wanted is None else TypedAnswers(self, wanted, bool(self._given.get("unpack")))
+        if self._typed is not None:
+            self._typed.register(self)
+
+    def order_outputs(self, *names: str) -> None:
+        super().order_outputs(*(names if self._typed is None else self._typed.in_place(names)))
 
     def requests(self) -> Iterator[tuple[dict[str, Any], Prompt | DataDreamerError]]:
         """For every input row, in order: the values that its row starts with, and the prompt (or why there is none)."""
@@ -94,13 +111,23 @@ class PromptStep(Step):
                 f"Step '{self.name}': llm must be a model, for example OpenAI(model_name=…), "
                 f"not {type(self.llm).__name__} {self.llm!r}."[:300]
             )
-        self._ask = params.parse(self.llm, self.parameters())  # what it needs to be asked (a key) is seen when it is
+        asked = self.parameters()
+        if self._typed is not None:
+            asked = self._typed.plan(self, asked)
+        elif self.max_reasks is not None or self.unpack:
+            raise InvalidArgumentError(
+                f"Step '{self.name}': max_reasks and unpack mean something only together with output_type."
+            )
+        self._ask = params.parse(self.llm, asked)  # what it needs to be asked (a key) is seen when it is
+        if self._typed is not None:
+            self._typed.settle(self, self._ask.n)
 
     def parameters(self) -> dict[str, Any]:
         """What is passed on to the model."""
         given = {name: self._args[name] for name in _PARAMETERS if self._args.get(name) is not None}
         further = {name: value for name, value in self._args.items() if name not in self._declaration.fields}
-        return {**given, **further}
+        typed = {} if self._typed is None else {"output_type": self._typed.type, "max_reasks": self.max_reasks}
+        return {**given, **further, **typed}
 
     def identity(self) -> dict[str, Any]:
         settings = super().identity()
@@ -109,6 +136,8 @@ class PromptStep(Step):
         for name in self._later_settings():
             if name in settings and settings[name] == self._declaration.fields[name].default:
                 del settings[name]
+        if self._typed is not None:
+            settings |= self._typed.counted
         # as the model understands them: 1 and 1.0, or a stop string and a list of one, ask the same
         return {**settings, "sampling": self.sampling(), **self._room()}
 
@@ -179,10 +208,14 @@ class PromptStep(Step):
         failure = next((answer for answer in answers if isinstance(answer, Failure)), None)
         if failure is not None:
             return _loss(position, failure, answers)
-        texts, keys = [answer.text for answer in answers], [answer.key for answer in answers if answer.key is not None]
+        texts, keys = [answer.text for answer in answers], _keys(answers)
+        given = texts if self._typed is None else [answer.value for answer in answers]
+        several, process = isinstance(outcome, list), self.post_process
         try:
-            done = [text if self.post_process is None else self.post_process(text) for text in texts]
-            row = self.result(values, done if isinstance(outcome, list) else done[0], position)
+            done = [one if process is None else process(one) for one in given]
+            row = self.result(values, done if several else done[0], position)
+            if self._typed is not None and isinstance(row, Mapping):
+                row = self._typed.stored(row, values, texts if several else texts[0], process is not None)
         except UnparsedError as error:
             return Loss(position, "unparsed", f"{error} (the answer was {texts[0]!r:.200})", calls=keys)
         except Exception as error:
@@ -204,8 +237,13 @@ def _loss(position: int, failure: Failure, answers: list[Generation | Failure]) 
         failure.attempts,
         input_tokens=sum(usage.input_tokens for usage in paid),
         output_tokens=sum(usage.output_tokens for usage in paid),
-        calls=[failure.key] if failure.key else [],
+        calls=_keys([failure]),
     )
+
+
+def _keys(answers: Iterable[Generation | Failure]) -> list[bytes]:
+    """The request keys of answers, and of the faulty ones before them."""
+    return [key for answer in answers for key in (*answer.reasked, answer.key) if key is not None]
 
 
 def _reason(error: DataDreamerError) -> str:

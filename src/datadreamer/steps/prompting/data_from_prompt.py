@@ -122,7 +122,7 @@ class DrawStep(PromptStep):
             accepted = self.accept is None or self.accept(dict(row.values))
         except Exception as error:
             return Loss(position, "accept", f"{type(error).__name__}: {error}", calls=row.calls)
-        text = _as_text(row.values["generations"])
+        text = _as_text(row.values["generations" if "generations" in row.values else "raw_generations"])  # unpack
         repeated = bool(accepted) and seen is not None and seen.has(text)
         if not accepted or repeated:
             rejected["like an accepted one" if repeated else "refused by accept"] += 1

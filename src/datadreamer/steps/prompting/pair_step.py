@@ -198,6 +198,9 @@ class PairStep(PromptStep):
         row = {name: first[name] for name in self.copied}
         row["judge_prompts"] = _flattened([piece.values["judge_prompts"] for piece in by_judge[0]])
         row |= {"judge_generations": answers, "judgements": judgement}
+        if "raw_judge_generations" in first:
+            texts = [_flattened([piece.values["raw_judge_generations"] for piece in judge]) for judge in by_judge]
+            row["raw_judge_generations"] = _flattened(texts)
         if len(votes) > 1:
             given = [vote for vote in votes if vote is not None]
             row |= {"votes": votes, "agreement": given.count(judgement) / len(given) if given else None}
