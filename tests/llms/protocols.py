@@ -104,6 +104,33 @@ def converse(content: list[dict[str, Any]], stop_reason: str = "end_turn") -> di
     }
 
 
+def response(output: list[dict[str, Any]], reason: str | None = None, **more: Any) -> dict[str, Any]:
+    """An answer of the Responses API; `reason`: why it is incomplete."""
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "model": "served-model-1",
+        "status": "incomplete" if reason else "completed",
+        "error": None,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "output": output,
+        "usage": {
+            "input_tokens": 10,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens": 5,
+            "output_tokens_details": {"reasoning_tokens": 2},
+            "total_tokens": 15,
+        },
+        **more,
+    }
+
+
+def output_text(text: str) -> dict[str, Any]:
+    """The message among the items of a response."""
+    part = {"type": "output_text", "text": text, "annotations": []}
+    return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+
+
 def _text(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text}]
 
@@ -116,6 +143,31 @@ PROTOCOLS = {
         error=lambda said: {"error": {"message": said, "type": "some_error"}},
         text_of=lambda body: str(body["messages"][-1]["content"]),
         length="length",
+        filtered="content_filter",
+    ),
+    "openai-responses": Protocol(
+        answer=lambda text: response(
+            [
+                {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]},
+                output_text(text),
+            ]
+        ),
+        ended=lambda reason: response([output_text("half")], reason),
+        tool_call=response(
+            [
+                {
+                    "type": "function_call",
+                    "id": "fc_1",
+                    "call_id": "call_1",
+                    "name": "weather",
+                    "arguments": '{"city":"Köln"}',
+                    "status": "completed",
+                }
+            ]
+        ),
+        error=lambda said: {"error": {"message": said, "type": "some_error"}},
+        text_of=lambda body: str(body["input"][-1]["content"]),
+        length="max_output_tokens",
         filtered="content_filter",
     ),
     "anthropic-messages": Protocol(

@@ -64,7 +64,9 @@ def test_a_service_that_stays_down_ends_the_run_which_then_goes_on(
     prompts = [f"p{n}" for n in range(200)]
     server.behaviour = down(80)
     llm = Hasty("m", base_url=server.url)
-    with pytest.raises(ServerUnreachableError, match=r"127.0.0.1 worked, and has been down .*run the script again.*503"):
+    with pytest.raises(
+        ServerUnreachableError, match=r"127.0.0.1 worked, and has been down .*run the script again.*503"
+    ):
         llm.run(prompts)
     assert scope.stats.failures == 0
     kept = ledger.count_calls()

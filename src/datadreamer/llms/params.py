@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import InvalidArgumentError, InvalidTypeError, nearest
+from .images import plain_message
 from .schema import response_format
 from .types import Chat, Prompt, Request
 
@@ -126,7 +127,7 @@ def split_prompt(prompt: Prompt) -> tuple[tuple[dict[str, Any], ...], str | None
     first = messages[0]
     if system is None and first["role"] == "system" and isinstance(first.get("content"), str):
         system, messages = first["content"], messages[1:]
-    return tuple(dict(message) for message in messages), system
+    return tuple(plain_message(message) for message in messages), system
 
 
 def _template(llm: LLM, given: Mapping[str, Any], extra: dict[str, Any]) -> Request:

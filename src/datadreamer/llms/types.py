@@ -15,7 +15,9 @@ class Chat(msgspec.Struct, frozen=True, kw_only=False):
     """A prompt of several turns.
 
     Args:
-        messages: turns in order, each `{"role": "user" | "assistant" | "system" | "tool", "content": ...}`.
+        messages: turns in order, each `{"role": "user" | "assistant" | "system" | "tool", "content": ...}`. Content is
+            a text, or a list of parts: `{"type": "text", "text": ...}` and `{"type": "image", "image": ...}`, where a
+            picture is an address, a file (a `Path`), `bytes` or a Pillow image.
         system: system prompt of this conversation. None: the model's own.
         sample: which draw of this prompt to use, for callers that number their draws themselves. None: the draws of
             equal prompts within one call of `run()` or `outcomes()` are numbered 0, 1, 2, ...

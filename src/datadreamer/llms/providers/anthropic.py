@@ -47,6 +47,7 @@ class Anthropic(Provider):
     )
     output_dialect = ANTHROPIC
     wire_name = "anthropic-messages"
+    can_stream = True
     extra_parameters = frozenset(
         {
             "cache_control",
@@ -83,7 +84,7 @@ class Anthropic(Provider):
 
     def _wire(self, *arguments: Any, **named: Any) -> AnthropicMessages:
         samples = self.api_version == OLDER_VERSION
-        return AnthropicMessages(*arguments, **named, max_tokens=self._max_tokens, samples=samples)
+        return AnthropicMessages(*arguments, **named, max_tokens=self._max_tokens, samples=samples, stream=self._stream)
 
     @property
     def _max_tokens(self) -> int:

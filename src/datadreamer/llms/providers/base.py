@@ -41,7 +41,10 @@ class Provider(Hosted):
         system_prompt: None or "" sends none.
         base_url: another server that speaks like this service. It gets only a key that is given as `api_key`.
         **kwargs: `timeout` (seconds for one answer, 600), `connect_timeout` (seconds, 10), `max_in_flight` (most
-            requests at once, 256), `max_context_length` (tokens, where it is not known), `default_headers` (a dict).
+            requests at once, 256), `max_context_length` (tokens, where it is not known), `default_headers` (a dict),
+            `requests_per_minute` and `tokens_per_minute` (limits of your own; rate limits of the service are found
+            out), `stream` (where the service has chat completions or messages: receive answers in pieces, for proxies
+            that close connections on which nothing is sent).
 
     Raises:
         InvalidArgumentError: an option is not known, or base_url is not a URL.
@@ -127,12 +130,13 @@ class ChatProvider(Provider):
     """A service that speaks chat completions. `format`: how it wants them."""
 
     wire_name = "openai-chat"
+    can_stream = True
     format: ClassVar[ChatFormat] = ChatFormat()
     output_dialect = ANY
     extra_parameters = COMMON
 
     def _wire(self, *arguments: Any, **named: Any) -> OpenAIChat:
-        return OpenAIChat(*arguments, **named, format=self.format)
+        return OpenAIChat(*arguments, **named, format=self.format, stream=self._stream)
 
 
 def explain(owner: object, given: Mapping[str, tuple[Any, Any]], because: str) -> None:

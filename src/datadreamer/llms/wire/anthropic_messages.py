@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from ...errors import BadRequestError, InvalidArgumentError, ModelError, Permane
 from ..types import Generation, Request, Usage
 from . import contents
 from .base import Wire
+from .streams import whole_message
 from .transport import Reply
 
 _encode = msgspec.json.Encoder().encode
@@ -64,14 +65,29 @@ class AnthropicMessages(Wire):
     """One model behind `/v1/messages`.
 
     `max_tokens` is sent when a request has no `max_new_tokens`, because the API demands one. `samples`: whether this
-    version of the API takes temperature and top_p.
+    version of the API takes temperature and top_p. `stream`: whether answers are received in pieces.
     """
 
     answer_name = "a message"
+    statuses: ClassVar[Mapping[str, int]] = {
+        "invalid_request_error": 400,
+        "authentication_error": 401,
+        "billing_error": 402,
+        "permission_error": 403,
+        "not_found_error": 404,
+        "request_too_large": 413,
+        "rate_limit_error": 429,
+        "api_error": 500,
+        "timeout_error": 504,
+        "overloaded_error": 529,
+    }
     out_of_credit = frozenset({"billing_error", "enforced_spend_limit_reached", "contract_spend_limit_reached"})
 
-    def __init__(self, *arguments: Any, max_tokens: int, samples: bool = False, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, max_tokens: int, samples: bool = False, stream: bool = False, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
+        self.stream = stream
         self.max_tokens = max_tokens
         self.samples = samples
 
@@ -100,6 +116,8 @@ class AnthropicMessages(Wire):
         body.update(extra)
         if request.response_format is not None and request.response_format["type"] != "text":
             body["output_config"] = {**extra.get("output_config", {}), "format": _format(request.response_format)}
+        if self.stream:
+            body["stream"] = True
         if more:
             body.update(more)
         return _encode(body)
@@ -107,6 +125,8 @@ class AnthropicMessages(Wire):
     # --- JSON to generation -----------------------------------------------------------------------------------------
 
     def decode(self, reply: Reply) -> Generation:
+        if self.stream:
+            reply = self.whole(reply, whole_message)
         message = self.read(reply, _decode)
         calls = [
             contents.tool_call(block.id, block.name, block.input)

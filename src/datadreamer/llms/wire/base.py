@@ -21,6 +21,7 @@ from ...errors import (
 )
 from ..types import Generation, Request
 from .headers import retry_after
+from .streams import StreamedError
 from .transport import Post, Reply, Timeouts, post
 
 _SNIPPET = 300  # characters of an answer that an error quotes
@@ -55,6 +56,9 @@ class Wire:
     wrong_key: ClassVar[frozenset[str]] = frozenset()
     #: statuses that are no fault of the request, beside those from 500 on
     transient: ClassVar[frozenset[int]] = frozenset({408, 409, 425, 499})
+
+    #: what an error would have had as its status, where it came with status 200, by its code
+    statuses: ClassVar[Mapping[str, int]] = {}
 
     def __init__(
         self,
@@ -91,6 +95,32 @@ class Wire:
         """The answer in `reply`; raises what its status, or what is wrong with it, means."""
         raise NotImplementedError
 
+    def whole(self, reply: Reply, assemble: Callable[[bytes], bytes | None]) -> Reply:
+        """The answer that a stream brought, as if it had come whole.
+
+        Raises:
+            TransientModelError: the stream broke off, or cannot be read.
+            ModelError: what the error means that came in the middle of it.
+        """
+        if reply.status != 200 or "event-stream" not in reply.headers.get("Content-Type", ""):
+            return reply  # an error, or a server that knows no streams
+        try:
+            body = assemble(reply.body)
+        except StreamedError as error:
+            raise self.error(Reply(self.status_in(error.body), reply.headers, error.body)) from None
+        except (msgspec.MsgspecError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise self.unreadable(reply, error) from error
+        if body is None:
+            raise TransientModelError(f"{self.url} broke off its answer: the stream has no end.")
+        return Reply(200, reply.headers, body)
+
+    def status_in(self, body: bytes) -> int:
+        """The status that an error would have had that came with status 200."""
+        code, _ = self.said(Reply(200, {}, body))
+        if code is not None and code.isdecimal() and 400 <= int(code) < 600:
+            return int(code)
+        return self.statuses.get(code or "", 502)
+
     # --- what goes wrong --------------------------------------------------------------------------------------------
 
     def read(self, reply: Reply, decoder: Callable[[bytes], Answer]) -> Answer:
@@ -100,11 +130,15 @@ class Wire:
         try:
             return decoder(reply.body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            kind = reply.headers.get("Content-Type", "no content type")
-            raise TransientModelError(
-                f"{self.url} answered 200, but not with {self.answer_name} ({kind}): {error}. "
-                f"It begins with: {self.quote(reply.body)!r}"
-            ) from error
+            raise self.unreadable(reply, error) from error
+
+    def unreadable(self, reply: Reply, error: Exception) -> TransientModelError:
+        """An answer with status 200 is none."""
+        kind = reply.headers.get("Content-Type", "no content type")
+        return TransientModelError(
+            f"{self.url} answered 200, but not with {self.answer_name} ({kind}): {error}. "
+            f"It begins with: {self.quote(reply.body)!r}"
+        )
 
     def error(self, reply: Reply) -> ModelError:
         """What a status other than 200 means."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,6 +11,7 @@ from ...errors import InvalidArgumentError, TransientModelError
 from ..types import Generation, Request, Usage
 from .base import Wire
 from .headers import requested_pause
+from .streams import chat_completion
 from .transport import Reply
 
 _encode = msgspec.json.Encoder().encode
@@ -94,14 +95,19 @@ class OpenAIChat(Wire):
     answer_name = "a chat completion"
     filtered = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation"})
     out_of_credit = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+    statuses: ClassVar[Mapping[str, int]] = {
+        "context_length_exceeded": 400,
+        "invalid_request_error": 400,
+        "rate_limit_exceeded": 429,
+        "rate_limit_error": 429,
+        "insufficient_quota": 429,
+    }
     transient = Wire.transient | {498}  # "capacity exceeded", at servers that have tiers
 
     def __init__(self, *arguments: Any, format: ChatFormat | None = None, stream: bool = False, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.format = format or ChatFormat()
         self.stream = stream
-        if stream:
-            self._headers["Accept"] = "text/event-stream"
 
     # --- request to JSON --------------------------------------------------------------------------------------------
 
@@ -161,27 +167,16 @@ class OpenAIChat(Wire):
     def decode(self, reply: Reply) -> Generation:
         """The answer in `reply`; raises what its status, or what is wrong with it, means."""
         if self.stream:
-            reply = self._assembled(reply)
+            reply = self.whole(reply, chat_completion)
         completion = self.read(reply, _decode)
         if completion.error is not None:  # some gateways say 200 and mean 429
-            raise self.error(Reply(status_of(completion.error) or 502, reply.headers, reply.body))
+            raise self.error(Reply(self.status_in(reply.body), reply.headers, reply.body))
         if not completion.choices:
             raise TransientModelError(f"{self.url} answered without any choice: {self.quote(reply.body)!r}")
         choice = completion.choices[0]
         if choice.finish_reason in _BROKEN:
             raise TransientModelError(f"{self.url} broke off its answer ({choice.finish_reason}).")
         return self._generation(completion, choice, reply)
-
-    def _assembled(self, reply: Reply) -> Reply:
-        """The answer that a stream brought, as if it had come whole."""
-        if reply.status != 200 or "event-stream" not in reply.headers.get("Content-Type", ""):
-            return reply  # an error, or a server that knows no streams
-        from .streams import chat_completion
-
-        whole = self.read(reply, chat_completion)
-        if whole is None:
-            raise TransientModelError(f"{self.url} broke off its answer: the stream has no end.")
-        return Reply(200, reply.headers, whole)
 
     def _generation(self, completion: _Completion, choice: _Choice, reply: Reply) -> Generation:
         message = choice.message
@@ -252,15 +247,6 @@ def usage_of(usage: TokenUsage | None) -> Usage:
 def _cost(usage: TokenUsage | None) -> float | None:
     cost = usage.cost if usage else None
     return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
-
-
-def status_of(error: Any) -> int | None:
-    code = error.get("code") if isinstance(error, dict) else None
-    try:
-        status = int(code)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return status if 400 <= status < 600 else None
 
 
 def closed(schema: Any) -> bool:

@@ -12,7 +12,7 @@ from ..types import Generation, Request
 from . import contents
 from .base import Wire
 from .headers import requested_pause
-from .openai_chat import FINISH, OpenAIChat, TokenUsage, status_of, usage_of
+from .openai_chat import FINISH, OpenAIChat, TokenUsage, usage_of
 from .transport import Reply
 
 _encode = msgspec.json.Encoder().encode
@@ -45,6 +45,7 @@ class OpenAICompletions(Wire):
     answer_name = "a completion"
     filtered = OpenAIChat.filtered
     out_of_credit = OpenAIChat.out_of_credit
+    statuses = OpenAIChat.statuses
     transient = OpenAIChat.transient
 
     def __init__(self, *arguments: Any, max_tokens: int, **named: Any) -> None:
@@ -89,7 +90,7 @@ class OpenAICompletions(Wire):
     def decode(self, reply: Reply) -> Generation:
         completion = self.read(reply, _decode)
         if completion.error is not None:
-            raise self.error(Reply(status_of(completion.error) or 502, reply.headers, reply.body))
+            raise self.error(Reply(self.status_in(reply.body), reply.headers, reply.body))
         if not completion.choices:
             raise TransientModelError(f"{self.url} answered without any choice: {self.quote(reply.body)!r}")
         choice = completion.choices[0]

@@ -16,6 +16,14 @@ _dumps = msgspec.json.encode
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
+class StreamedError(Exception):
+    """An error came in the middle of a stream. `body`: as an answer has it that is nothing but an error."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.body = body
+
+
 def events(body: bytes) -> Iterator[bytes]:
     """The data of each event; comments and other fields are left out."""
     data: list[bytes] = []
@@ -30,9 +38,10 @@ def events(body: bytes) -> Iterator[bytes]:
 
 
 def chat_completion(body: bytes) -> bytes | None:
-    """The chat completion whose chunks `body` has, or the error that came instead. None: the stream ends too early.
+    """The chat completion whose chunks `body` has. None: the stream ends too early.
 
     Raises:
+        StreamedError: an error came instead.
         msgspec.DecodeError: an event is no JSON object.
     """
     whole: dict[str, Any] = {}
@@ -45,7 +54,7 @@ def chat_completion(body: bytes) -> bytes | None:
             break
         chunk = _loads(event, type=dict[str, Any])
         if chunk.get("error"):
-            return _dumps({"error": chunk["error"]})
+            raise StreamedError(_dumps({"error": chunk["error"]}))
         for name in ("id", "model", "system_fingerprint", "usage", "created", "service_tier"):
             if chunk.get(name) is not None:
                 whole[name] = chunk[name]
@@ -80,3 +89,40 @@ def _add_call(calls: list[dict[str, Any]], piece: dict[str, Any]) -> None:
     call["id"] = piece.get("id") or call["id"]
     for name in ("name", "arguments"):
         call["function"][name] += function.get(name) or ""
+
+
+def whole_message(body: bytes) -> bytes | None:
+    """The message of the Messages API whose events `body` has. None: the stream ends too early.
+
+    Raises:
+        StreamedError: an error came instead.
+        msgspec.DecodeError: an event is no JSON object.
+    """
+    message: dict[str, Any] = {"content": [], "usage": {}}
+    for event in events(body):
+        data = _loads(event, type=dict[str, Any])
+        kind = data.get("type")
+        if kind == "error":
+            raise StreamedError(event)
+        if kind == "message_start":
+            message.update(data["message"])
+        elif kind == "content_block_start":
+            message["content"].append(dict(data["content_block"]))
+        elif kind == "content_block_delta":
+            _extend(message["content"][data["index"]], data["delta"])
+        elif kind == "message_delta":
+            message.update(data["delta"])
+            message["usage"].update(data.get("usage") or {})
+        elif kind == "message_stop":
+            for block in message["content"]:
+                if "partial_json" in block:
+                    block["input"] = _loads(block.pop("partial_json") or "{}")
+            return _dumps(message)
+    return None
+
+
+def _extend(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    """A delta has one text, which belongs behind what the block has of that name."""
+    for name, piece in delta.items():
+        if name != "type" and isinstance(piece, str):
+            block[name] = (block.get(name) or "") + piece
