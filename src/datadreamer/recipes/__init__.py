@@ -9,10 +9,15 @@ __getattr__, __dir__, __all__ = exports(
     {
         "ConstitutionalAI": "constitutional_ai",
         "EvolInstruct": "evol_instruct",
+        "GLAN": "glan",
+        "Genstruct": "genstruct",
         "InstructionBacktranslation": "instruction_backtranslation",
         "MultiTurnChat": "multi_turn_chat",
         "PersonaDriven": "persona_driven",
         "PersonasFromTexts": "persona_driven",
+        "RAFT": "raft",
         "Recipe": "recipe",
+        "SelfRewardingPairs": "self_rewarding_pairs",
+        "UltraFeedback": "ultra_feedback",
     },
 )

@@ -49,6 +49,16 @@ class Recipe(Step):
             prompt = Chat([{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt, system=system)
         return (await (llm or self.llm).agenerate(prompt, sample=sample, **self.sampling())).text.strip()
 
+    async def ask_for(self, output_type: Any, prompt: Any, *, sample: int = 0, llm: LLM | None = None) -> Any:
+        """An answer of a stated type, for example `list[str]` (see `LLM.agenerate`).
+
+        Raises:
+            ModelError: there is no answer, or none of that type; the row is lost with its reason.
+        """
+        model = llm or self.llm
+        answer = await model.agenerate(prompt, sample=sample, output_type=output_type, **self.sampling())
+        return answer.value
+
     def sampling(self) -> dict[str, Any]:
         """The parameters of every request."""
         given = {"temperature": self.temperature, "max_new_tokens": self.max_new_tokens, "seed": self.seed}
