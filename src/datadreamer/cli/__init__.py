@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "rows of a finished step, or its card",
     "losses": "rows that went in and did not come out, and why",
     "why": "why a step ran the last time: what had changed",
+    "serve": "a model, or a recording, behind an OpenAI-compatible server",
     "verify": "whether every file is still as it was written",
     "rescue": "save what can be read of a damaged ledger",
     "gc": "what replaced and left-over results take, and free it",

@@ -18,8 +18,9 @@ class RecordedLLM(LLM):
     """A model whose answers were recorded. It has the identity of the model that gave them, and asks nobody.
 
     Args:
-        path: an output folder, a folder that a model had as `cache_folder_path`, or the ledger file in one of them.
-        model_name: which of the recorded models, as it was asked for. None: the only one.
+        path: an output folder, a folder that a model had as `cache_folder_path`, the ledger file in one of them, or a
+            `Recording` of it.
+        model_name: which of the recorded models, as it was asked for, or one of `Recording.models`. None: the only one.
         system_prompt: None: the one that most of the recorded requests have.
         max_context_length: tokens. None: unlimited.
 
@@ -34,17 +35,18 @@ class RecordedLLM(LLM):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
-        model_name: str | None = None,
+        path: str | os.PathLike[str] | Recording,
+        model_name: str | RecordedModel | None = None,
         *,
         system_prompt: str | None = None,
         max_context_length: int | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(path, str | os.PathLike):
+        if not isinstance(path, str | os.PathLike | Recording):
             raise InvalidArgumentError(f"RecordedLLM takes the path of a recording, not {path!r:.80}")
-        self.recording = Recording(path)
-        self.recorded: RecordedModel = self.recording.model(model_name)
+        self.recording = path if isinstance(path, Recording) else Recording(path)
+        named = isinstance(model_name, RecordedModel)
+        self.recorded: RecordedModel = model_name if named else self.recording.model(model_name)  # type: ignore
         self.model_name = self.recorded.name
         self.system_prompt = self.recorded.system if system_prompt is None else system_prompt or None
         self.max_context_length = max_context_length
