@@ -6,6 +6,8 @@ from .._lazy import exports
 
 if TYPE_CHECKING:
     from ..cards.data_card_types import DataCardType as DataCardType
+    from .curation.deduplicate import Deduplicate as Deduplicate
+    from .curation.semantic_deduplicate import SemanticDeduplicate as SemanticDeduplicate
     from .fields import Column as Column
     from .fields import Rows as Rows
     from .fields import output as output
@@ -82,6 +84,8 @@ __getattr__, __dir__, __all__ = exports(
         "CosineSimilarity": "tasks.cosine_similarity",
         "Retrieve": "tasks.retrieve",
         "RunTaskModel": "tasks.run_task_model",
+        "Deduplicate": "curation.deduplicate",
+        "SemanticDeduplicate": "curation.semantic_deduplicate",
         "concat": "operations.combining",
         "zipped": "operations.combining",
         "wait": "waiting",

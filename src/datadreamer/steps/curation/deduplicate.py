@@ -1,0 +1,152 @@
+"""`Deduplicate`: drop rows whose text equals, or nearly equals, an earlier one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ...errors import InvalidArgumentError, nearest
+from ..fields import Column, setting
+from . import minhash, normal_text
+from .duplicates import KEPT, DuplicateStep
+
+if TYPE_CHECKING:
+    from ...datasets import Rows as StoredRows
+
+CITATION = """@inproceedings{lee2022deduplicating,
+  title={Deduplicating Training Data Makes Language Models Better},
+  author={Lee, Katherine and Ippolito, Daphne and Nystrom, Andrew and Zhang, Chiyuan and Eck, Douglas and
+    Callison-Burch, Chris and Carlini, Nicholas},
+  booktitle={Proceedings of the 60th Annual Meeting of the Association for Computational Linguistics},
+  pages={8424--8445},
+  year={2022}
+}"""
+
+METHODS = ("exact", "minhash")
+_REMEMBERED = 4_096  # texts whose pieces are held while others are compared with them
+
+
+class Deduplicate(DuplicateStep):
+    """Keep the first of all rows whose texts are equal, or similar, with all columns of the texts' step.
+
+    A row is dropped when it is like an earlier row that is kept. A row without a text is kept. Sources: Lee et al.
+    2022, section 4 (near-duplicates by MinHash); Broder 1997 (MinHash). See docs/design/curation.md.
+
+    Args:
+        texts: what is compared.
+        method: `"exact"`, or `"minhash"` for texts whose sets of n-grams have a Jaccard similarity of at least
+            `threshold`. Pairs at the threshold are found with a probability of 99 %; none is dropped below it.
+        normalize: what is done to texts before they are compared: any of `nfkc`, `casefold`, `punctuation` (drops it),
+            `digits` (all are 0), `whitespace` (one blank for each stretch).
+        threshold: Jaccard similarity, above 0 and up to 1.
+        unit, ngram: what the n-grams are made of, `"word"` or `"character"`, and how many of them. A shorter text is
+            one n-gram.
+        num_hashes: MinHash values of a text: more find more pairs at low thresholds, for more time.
+        seed: of the hash functions.
+        mark: keep every row, and add a column `duplicate_of`: the number of the earlier row, or None.
+    """
+
+    texts: Column[str]
+    method: str = METHODS[0]
+    normalize: list[str] = setting(default_factory=lambda: ["nfkc", "casefold", "whitespace"])
+    threshold: float = 0.8
+    unit: str = normal_text.UNITS[0]
+    ngram: int = 5
+    num_hashes: int = 128
+    seed: int = 0
+
+    of: ClassVar[str] = "texts"
+
+    def setup(self) -> None:
+        super().setup()
+        if self._given.get("method") == "minhash":
+            self.register_data_card("Citation Information", CITATION)
+            self.register_data_card("Citation Information", minhash.CITATION)
+
+    def check(self) -> None:
+        who = f"Step '{self.name}'"
+        for name, given, known in (("method", self.method, METHODS), ("unit", self.unit, normal_text.UNITS)):
+            if given not in known:
+                raise InvalidArgumentError(f"{who}: {name}={given!r} is unknown. {nearest(given, known)}")
+        if not 0 < self.threshold <= 1:
+            raise InvalidArgumentError(f"{who}: threshold must be above 0 and at most 1, not {self.threshold}.")
+        for name in ("ngram", "num_hashes"):
+            if self._args[name] < 1:
+                raise InvalidArgumentError(f"{who}: {name} must be 1 or more, not {self._args[name]}.")
+        if self.seed < 0:
+            raise InvalidArgumentError(f"{who}: seed must be 0 or more, not {self.seed}.")
+        self.normalize = self._args["normalize"] = normal_text.check_normalizations(who, self.normalize)
+        self._normal = normal_text.normalizer(self.normalize)
+        super().check()
+
+    def duplicate_of(self, rows: StoredRows) -> np.ndarray:
+        return self._equal(rows) if self.method == "exact" else self._similar(rows)
+
+    def _equal(self, rows: StoredRows) -> np.ndarray:
+        of, first_with = np.full(rows.num_rows, KEPT, np.int64), dict[bytes, int]()
+        for first, texts in self.text_batches(rows):
+            for row, text in enumerate(texts, first):
+                if text is not None:
+                    # a digest in the text's place: memory does not grow with the length of the texts
+                    key = blake2b(self._normal(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+                    earlier = first_with.setdefault(key, row)
+                    of[row] = KEPT if earlier == row else earlier
+        return of
+
+    def _similar(self, rows: StoredRows) -> np.ndarray:
+        bands = minhash.Bands(self.threshold, self.unit, self.ngram, self.num_hashes, self.seed)
+        keys, present = self._keys(rows, bands)
+        suspects = _sharing(keys, present)
+        of, kept_with = np.full(rows.num_rows, KEPT, np.int64), dict[tuple[int, int], list[int]]()
+        pieces = _Pieces(rows.select_columns(self._read), self._normal, bands)
+        for row in suspects.tolist():
+            places = list(enumerate(keys[row].tolist()))
+            earlier = sorted({kept for place in places for kept in kept_with.get(place, ())})
+            own = pieces.of(row)
+            of[row] = next((kept for kept in earlier if bands.alike(own, pieces.of(kept))), KEPT)
+            if of[row] == KEPT:
+                for place in places:
+                    kept_with.setdefault(place, []).append(row)
+        return of
+
+    def _keys(self, rows: StoredRows, bands: minhash.Bands) -> tuple[np.ndarray, np.ndarray]:
+        """The band keys of every row, and which rows have a text."""
+        keys, present = np.zeros((rows.num_rows, bands.bands), np.uint32), np.zeros(rows.num_rows, bool)
+        for first, texts in self.text_batches(rows):
+            there = [(row, self._normal(text)) for row, text in enumerate(texts, first) if text is not None]
+            at = [row for row, _ in there]
+            present[at] = True
+            keys[at] = bands.keys([text for _, text in there])
+        return keys, present
+
+
+def _sharing(keys: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """The rows that share a band's key with another: only these can be alike."""
+    shares = np.zeros(len(keys), bool)
+    there = np.flatnonzero(present)
+    for band in range(keys.shape[1]):
+        _, group, sizes = np.unique(keys[there, band], return_inverse=True, return_counts=True)
+        shares[there] |= sizes[group] > 1
+    return np.flatnonzero(shares)
+
+
+class _Pieces:
+    """The n-grams of rows, read again from the rows as they are needed."""
+
+    def __init__(self, rows: StoredRows, normal: Any, bands: minhash.Bands) -> None:
+        self._rows, self._normal, self._bands = rows, normal, bands
+        self._held: OrderedDict[int, set[str]] = OrderedDict()
+
+    def of(self, row: int) -> set[str]:
+        found = self._held.get(row)
+        if found is None:
+            (text,) = self._rows.row(row).values()
+            found = self._held[row] = self._bands.pieces(self._normal(text))
+            if len(self._held) > _REMEMBERED:
+                self._held.popitem(last=False)
+        else:
+            self._held.move_to_end(row)
+        return found
