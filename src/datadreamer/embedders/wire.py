@@ -105,4 +105,5 @@ def _vector(embedding: str | list[float]) -> np.ndarray:
             return np.frombuffer(binascii.a2b_base64(embedding), "<f4")
         except ValueError as error:
             raise TransientModelError(f"An embedding is not base64 of float32: {embedding[:40]!r}") from error
-    return np.asarray(embedding, np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused with its matrix
+        return np.asarray(embedding, np.float32)
