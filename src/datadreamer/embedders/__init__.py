@@ -6,6 +6,7 @@ from .._lazy import exports
 
 if TYPE_CHECKING:
     from .embedder import Embedder as Embedder
+    from .fake_embedder import FakeEmbedder as FakeEmbedder
     from .openai_embedder import OpenAIEmbedder as OpenAIEmbedder
     from .parallel_embedder import ParallelEmbedder as ParallelEmbedder
     from .sentence_transformers_embedder import SentenceTransformersEmbedder as SentenceTransformersEmbedder
@@ -15,6 +16,7 @@ __getattr__, __dir__, __all__ = exports(
     __name__,
     {
         "Embedder": "embedder",
+        "FakeEmbedder": "fake_embedder",
         "OpenAIEmbedder": "openai_embedder",
         "ParallelEmbedder": "parallel_embedder",
         "SentenceTransformersEmbedder": "sentence_transformers_embedder",

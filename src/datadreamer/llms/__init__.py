@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .._lazy import exports
 
 if TYPE_CHECKING:
+    from .fake import FailTimes as FailTimes
     from .fake import FakeLLM as FakeLLM
     from .hf_transformers import HFTransformers as HFTransformers
     from .llm import LLM as LLM
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = exports(
         "OpenAI": "openai",
         "HFTransformers": "hf_transformers",
         "FakeLLM": "fake",
+        "FailTimes": "fake",
         "ParallelLLM": "parallel_llm",
         "RecordedLLM": "recorded",
         "Anthropic": "providers.anthropic",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidTypeError, ModelError
+from .engine.retry import RetryPolicy
 from .llm import LLM
 from .structured.dialects import EVERYTHING
 from .types import Generation, Request, Usage
@@ -19,6 +21,32 @@ NOTHING = "ok"  # the answer of a model that was told nothing
 Answers = str | Sequence[str] | Mapping[str, str] | Callable[..., str]
 
 
+class FailTimes:
+    """Fails every prompt a number of times, and then no more: for `FakeLLM(fail=…)`.
+
+    Args:
+        error: what is raised.
+        times: how often for each prompt.
+        after: requests, of all prompts together, that are answered before anything fails.
+    """
+
+    def __init__(self, error: ModelError, times: int = 1, after: int = 0) -> None:
+        self.error = error
+        self.times = times
+        self.after = after
+        self.raised = 0  # in all
+        self._asked = 0
+        self._failed: Counter[str] = Counter()
+
+    def __call__(self, prompt: str) -> ModelError | None:
+        self._asked += 1
+        if self._asked <= self.after or self._failed[prompt] >= self.times:
+            return None
+        self._failed[prompt] += 1
+        self.raised += 1
+        return self.error
+
+
 class FakeLLM(LLM):
     """A model for tests of workflows: nothing is random, nothing leaves the process, every call is counted.
 
@@ -26,9 +54,11 @@ class FakeLLM(LLM):
         answers: the same text for every prompt; a list, cycled through by the sample index of a prompt; a mapping from
             prompt to text; or a function of the prompt (a `str`), and of the whole `Request` if it takes two arguments.
         latency: seconds that every answer takes.
-        fail: which prompts fail. A mapping from prompt to exception, or a function from prompt to exception or None.
+        fail: which prompts fail. A mapping from prompt to exception, or a function from prompt to exception or None,
+            for example a `FailTimes`.
         model_name: the name that it goes by.
         max_context_length: tokens. None: unlimited.
+        retry_on_fail: ask again after errors that may pass, as real models do, but without their long waits.
 
     Asked for a type (`output_type`, `response_format`), a model that was told nothing answers with an example of it:
     plausible, and the same for the same request. Answers that were given are read as those of any other model.
@@ -37,6 +67,7 @@ class FakeLLM(LLM):
     """
 
     provider = "fake"
+    retry_policy = RetryPolicy(first_wait=0.001, longest_wait=0.01, first_pause=0.001)
     output_dialect = EVERYTHING
 
     def __init__(
@@ -48,12 +79,13 @@ class FakeLLM(LLM):
         model_name: str = "fake",
         system_prompt: str | None = None,
         max_context_length: int | None = None,
+        retry_on_fail: bool = False,
         cache_folder_path: str | None = None,
     ) -> None:
         super().__init__(cache_folder_path)
         self.model_name = model_name
         self.system_prompt = system_prompt
-        self.retry_on_fail = False
+        self.retry_on_fail = retry_on_fail
         self.calls = 0  # requests that reached the model
         self.requests: list[Request] = []  # the requests themselves, in the order of their arrival: the last thousands
         self.max_context_length = max_context_length
