@@ -7,9 +7,9 @@ from .._lazy import exports
 if TYPE_CHECKING:
     from .bm25_retriever import BM25Retriever as BM25Retriever
     from .embedding_retriever import EmbeddingRetriever as EmbeddingRetriever
+    from .exact_search import nearest as nearest
+    from .exact_search import pairs_above as pairs_above
     from .hybrid_retriever import HybridRetriever as HybridRetriever
-    from .nearest import nearest as nearest
-    from .nearest import pairs_above as pairs_above
     from .parallel_retriever import ParallelRetriever as ParallelRetriever
     from .retriever import Retriever as Retriever
 
@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = exports(
         "HybridRetriever": "hybrid_retriever",
         "ParallelRetriever": "parallel_retriever",
         "Retriever": "retriever",
-        "nearest": "nearest",
-        "pairs_above": "nearest",
+        "nearest": "exact_search",
+        "pairs_above": "exact_search",
     },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .nearest import longest_of, nearest
+from .exact_search import longest_of, nearest
 
 
 class ExactIndex:
