@@ -110,6 +110,18 @@ class ContentFilterError(PermanentModelError):
     """The service withheld the answer, or refused the prompt, because of its content."""
 
 
+class UnparsedAnswerError(ModelError):
+    """An answer is no value of the `output_type` that was asked for, also after being asked again."""
+
+
+class TruncatedAnswerError(ModelError):
+    """An answer that was to be of an `output_type` ended because its room ended."""
+
+
+class RefusedAnswerError(ModelError):
+    """The model refused to answer with a value of the `output_type` that was asked for."""
+
+
 class TransientModelError(ModelError):
     """Asking again may help: a connection error, a time-out, HTTP 5xx, an unreadable answer."""
 
