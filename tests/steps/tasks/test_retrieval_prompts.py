@@ -47,7 +47,7 @@ def test_labels_separator_and_instruction_are_settings(run: Run) -> None:
 def test_bounds_on_documents_and_documents_that_do_not_fit(run: Run, tmp_path: Path) -> None:
     step = run(lambda: rag(["Paris?"], k=4, max_in_context_retrieved_texts=1))
     assert step.output["prompts"][0] == "Document: Paris is in France.\n\nQuestion: Paris?"
-    small = FakeLLM("x", max_context_length=40)
+    small = FakeLLM("x", max_context_length=24)
     retriever = EmbeddingRetriever(DOCS, Directions(longest=99))
     step = run(lambda: rag(["Paris?", "Paris? " * 30], llm=small, retriever=retriever, k=4, max_new_tokens=1))
     assert step.output.num_rows == 1
