@@ -258,7 +258,8 @@ def test_without_a_type_nothing_changes() -> None:
     [outcome] = llm.outcomes(["p"], max_reasks=None, output_type=None)
     assert isinstance(outcome, Generation) and outcome.text == "ok"
     assert repr(outcome.value) == "UNSET"
-    assert llm.requests[0].parts() == {"messages": ({"role": "user", "content": "p"},), "temperature": 1.0, "sample": 0}
+    parts = {"messages": ({"role": "user", "content": "p"},), "temperature": 1.0, "sample": 0}
+    assert llm.requests[0].parts() == parts
 
 
 def test_a_fake_model_that_was_told_nothing_answers_with_an_example() -> None:
