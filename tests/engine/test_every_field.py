@@ -128,6 +128,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "method": ("exact", "minhash"),
     "unit": ("word", "character"),
     "normalize": (["nfkc"], ["digits"]),
+    "languages": (["en"], ["de"]),
+    "rules": (["gopher"], ["gopher", "c4"]),
+    "limits": (None, {"too_few_words": 5}),
     "rubric": (["clear", "true"], ["clear"]),
     "scale": ([1, 5], [1, 10]),
     "weights": (None, {"clear": 2}),
@@ -206,6 +209,8 @@ def base_of(kind: type[Step], tmp_path: Path) -> dict[str, Any]:
         given["embedder"] = VALUES["embedder"][0]
     if kind.__name__ == "SampleStep":
         given["n"] = 2
+    if kind.__name__ == "FilterByLength":
+        given["llm"], given["max_words"] = VALUES["llm"][0], 100
     return given
 
 

@@ -7,6 +7,9 @@ from .._lazy import exports
 if TYPE_CHECKING:
     from ..cards.data_card_types import DataCardType as DataCardType
     from .curation.deduplicate import Deduplicate as Deduplicate
+    from .curation.filter_by_language import FilterByLanguage as FilterByLanguage
+    from .curation.filter_by_length import FilterByLength as FilterByLength
+    from .curation.filter_by_quality import FilterByQuality as FilterByQuality
     from .curation.semantic_deduplicate import SemanticDeduplicate as SemanticDeduplicate
     from .fields import Column as Column
     from .fields import Rows as Rows
@@ -86,6 +89,9 @@ __getattr__, __dir__, __all__ = exports(
         "RunTaskModel": "tasks.run_task_model",
         "Deduplicate": "curation.deduplicate",
         "SemanticDeduplicate": "curation.semantic_deduplicate",
+        "FilterByLength": "curation.filter_by_length",
+        "FilterByLanguage": "curation.filter_by_language",
+        "FilterByQuality": "curation.filter_by_quality",
         "concat": "operations.combining",
         "zipped": "operations.combining",
         "wait": "waiting",

@@ -45,7 +45,7 @@ class Deduplicate(DuplicateStep):
         unit, ngram: what the n-grams are made of, `"word"` or `"character"`, and how many of them. A shorter text is
             one n-gram.
         num_hashes: MinHash values of a text: more find more pairs at low thresholds, for more time.
-        seed: of the hash functions.
+        seed: of the hash functions: any integer 0 or above; None is the fixed seed 0.
         mark: keep every row, and add a column `duplicate_of`: the number of the earlier row, or None.
     """
 
@@ -56,7 +56,7 @@ class Deduplicate(DuplicateStep):
     unit: str = normal_text.UNITS[0]
     ngram: int = 5
     num_hashes: int = 128
-    seed: int = 0
+    seed: int | None = None
 
     of: ClassVar[str] = "texts"
 
@@ -76,7 +76,7 @@ class Deduplicate(DuplicateStep):
         for name in ("ngram", "num_hashes"):
             if self._args[name] < 1:
                 raise InvalidArgumentError(f"{who}: {name} must be 1 or more, not {self._args[name]}.")
-        if self.seed < 0:
+        if (self.seed or 0) < 0:
             raise InvalidArgumentError(f"{who}: seed must be 0 or more, not {self.seed}.")
         self.normalize = self._args["normalize"] = normal_text.check_normalizations(who, self.normalize)
         self._normal = normal_text.normalizer(self.normalize)
@@ -97,7 +97,7 @@ class Deduplicate(DuplicateStep):
         return of
 
     def _similar(self, rows: StoredRows) -> np.ndarray:
-        bands = minhash.Bands(self.threshold, self.unit, self.ngram, self.num_hashes, self.seed)
+        bands = minhash.Bands(self.threshold, self.unit, self.ngram, self.num_hashes, self.seed or 0)
         keys, present = self._keys(rows, bands)
         suspects = _sharing(keys, present)
         of, kept_with = np.full(rows.num_rows, KEPT, np.int64), dict[tuple[int, int], list[int]]()

@@ -76,7 +76,7 @@ class SemanticDeduplicate(DuplicateStep):
         super().check()
 
     def duplicate_of(self, rows: StoredRows) -> np.ndarray:
-        from ...retrievers.nearest import pairs_above
+        from ...retrievers.exact_search import pairs_above
 
         of = np.full(rows.num_rows, KEPT, np.int64)
         # on disk: what is compared is read in blocks, so memory does not grow with the number of rows
