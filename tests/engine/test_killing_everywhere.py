@@ -73,3 +73,17 @@ def test_counts_of_a_step_that_goes_on_in_the_middle_are_exact(tmp_path: Path) -
     expanded = sum(n % 7 != 3 and n % 5 != 0 and n % 3 == 0 for n in range(ROWS))
     assert len(log.read_text().splitlines()) < ROWS * 1.7, "it did not go on in the middle"
     assert (rows.lost, rows.filtered, rows.expanded) == (lost, filtered, expanded)
+
+
+TRAINING_SERVER = Path(__file__).with_name("training_fork_server.py")
+TRAINING_KILLS = 15
+
+
+def test_kills_while_a_model_is_trained_and_committed_give_the_same_model(tmp_path: Path) -> None:
+    command = [sys.executable, str(TRAINING_SERVER), str(tmp_path), str(TRAINING_KILLS), "20250202"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["wrong"] == []
+    assert sum(found["kills"].values()) == TRAINING_KILLS
+    assert {"training", "saving a checkpoint", "committing"} <= set(found["kills"])

@@ -81,6 +81,12 @@ class Store:
         """The folder in which the result with this key is made."""
         return self.folder / WORK / _short(key)
 
+    def clear(self, key: str) -> None:
+        """Remove what a run that was killed in the middle of its commit left of a result that is in its place."""
+        work = self.work(key)
+        if work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+
     # --- finding ------------------------------------------------------------------------------------------------------
 
     def record(self, folder: Path, name: str) -> bytes | None:

@@ -77,6 +77,7 @@ class _Training:
 
     def _reuse(self, record: TrainerRecord) -> TrainingResult:
         folder = self.store.path(self.label)
+        self.store.clear(self.key)
         self._place(folder)
         self._event("hit")
         self.workspace.book.add(record, self.trainer.name, self.label, hit=True)

@@ -181,6 +181,7 @@ class Workspace:
         logger.info("Step '%s' runs again: %s", step.name, difference or "it has changed.")
 
     def _reuse(self, step: Step, label: str, record: StepRecord) -> None:
+        self.store.clear(record.key)
         self.attach(step, label, record)
         self.ledger.put_step(StepEvent(step=step.name, kind="hit", fingerprint=record.key))
         self.book.add(record, step.name, label, hit=True)
