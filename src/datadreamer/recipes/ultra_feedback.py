@@ -109,7 +109,7 @@ class UltraFeedback(Recipe):
     ) -> dict[str, Any]:
         system = principles[principle] if principle else None
         text = await self.ask(prompt, llm=model, system=system)
-        ratings = []
+        ratings: list[dict[str, Any]] = []
         for aspect, about in (self.aspects or ASPECTS).items():
             said = await self.ask(_RATE.format(about=about, prompt=prompt, answer=text))
             rating = first_number(said)
