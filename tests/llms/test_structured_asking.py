@@ -99,9 +99,9 @@ def test_two_draws_that_err_alike_stay_two_draws(server: Server, scope: _context
 def test_draws_are_numbered_as_without_a_type(scope: _context.StepScope) -> None:
     def samples(**parameters: Any) -> list[tuple[str, int]]:
         llm = FakeLLM(lambda prompt: says(1), system_prompt="S")
-        prompts = ["a", "b", "a", Chat([{"role": "user", "content": "a"}]), Chat([{"role": "user", "content": "a"}], "S"),
-                   [{"role": "system", "content": "T"}, {"role": "user", "content": "a"}],
-                   Chat([{"role": "user", "content": "a"}], sample=7)]  # fmt: skip
+        a = {"role": "user", "content": "a"}
+        chats = [Chat([a]), Chat([a], "S"), [{"role": "system", "content": "T"}, a], Chat([a], sample=7)]
+        prompts: list[Any] = ["a", "b", "a", *chats]
         list(llm.outcomes(prompts, force=True, **parameters))
         return sorted((first_message(one) + (one.system or ""), one.sample) for one in llm.requests)
 

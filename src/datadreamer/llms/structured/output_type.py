@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -114,11 +114,21 @@ def _in_words(error: Any) -> str:
 
 def _with_msgspec(given: Any) -> OutputType:
     try:
-        schema = msgspec.json.schema(given)
+        schema = _in_written_order(given, msgspec.json.schema(given))
         decode = msgspec.json.Decoder(given).decode
     except (TypeError, RuntimeError) as error:
         raise _unreadable(given, str(error).partition("\n")[0]) from None
     return OutputType("json", inlined(schema), _name(given), decode, msgspec.to_builtins, validators=validators(given))
+
+
+def _in_written_order(given: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a TypedDict as they were written: msgspec sorts them, and a model writes them in this order."""
+    orders = {kind.__name__: list(kind.__annotations__) for kind in _parts(given) if is_typeddict(kind)}
+    for name, part in schema.get("$defs", {}).items():
+        if name in orders and set(part.get("properties", ())) == set(orders[name]):
+            part["properties"] = {field: part["properties"][field] for field in orders[name]}
+            part["required"] = [field for field in orders[name] if field in part.get("required", ())]
+    return schema
 
 
 @lru_cache(maxsize=256)
@@ -192,13 +202,31 @@ def type_of(values: Sequence[Any]) -> dict[str, Any]:
 
 def needs_pydantic(given: Any) -> bool:
     """Whether a type has a part that pydantic alone can read: a model, or its constraints."""
-    marks = getattr(given, "__metadata__", ())
+    return any(_is_pydantic(part) for part in _parts(given))
+
+
+def _is_pydantic(part: Any) -> bool:
+    marks = getattr(part, "__metadata__", ())
     if any(type(mark).__module__.partition(".")[0] in ("pydantic", "annotated_types") for mark in marks):
         return True
-    if hasattr(given, "__pydantic_core_schema__") or hasattr(given, "__pydantic_fields__"):
-        return True
-    hints = getattr(given, "__annotations__", {}) if isinstance(given, type) else {}
-    return any(needs_pydantic(part) for part in (*get_args(given), *hints.values()) if part is not given)
+    return hasattr(part, "__pydantic_core_schema__") or hasattr(part, "__pydantic_fields__")
+
+
+def _parts(kind: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """A type and everything it is made of."""
+    seen = set() if seen is None else seen
+    if id(kind) in seen:
+        return
+    seen.add(id(kind))
+    yield kind
+    parts = list(get_args(kind))
+    if isinstance(kind, type) and not parts:
+        try:
+            parts += get_type_hints(kind, include_extras=True).values()
+        except Exception:  # names that cannot be seen from here
+            parts += getattr(kind, "__annotations__", {}).values()
+    for part in parts:
+        yield from _parts(part, seen)
 
 
 def _is_type(given: Any) -> bool:

@@ -45,6 +45,7 @@ class TypedAnswers:
         self.column = next((name for name in outputs if step.origins.get(name) == "generated"), None)
         self.raw = None if self.column is None else f"raw_{self.column}"
         self.fields = self._fields(step) if unpack else []
+        self._registered: dict[str, Field] = {}
         self._types: dict[str, pa.DataType] = {}  # of one answer, where it is known
 
     def _fields(self, step: PromptStep) -> list[str]:
@@ -58,11 +59,14 @@ class TypedAnswers:
             )
         for name in names:
             if name in others or name == self.raw:
-                raise InvalidArgumentError(
-                    f"{self._who}: unpack=True makes a column '{name}' of the field of output_type, and the result has "
-                    "a column of that name. Give the field another name, or leave out unpack."
-                )
+                raise self._taken(name)
         return names
+
+    def _taken(self, name: str) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"{self._who}: unpack=True makes a column '{name}' of the field of output_type, and the result has "
+            "a column of that name. Give the field another name, or leave out unpack."
+        )
 
     # --- columns ------------------------------------------------------------------------------------------------------
 
@@ -74,6 +78,7 @@ class TypedAnswers:
             del step._declaration.outputs[self.column]
         for name in self.fields:
             step.register_output(name, help=self.type.schema["properties"][name].get("description"))
+            self._registered[name] = step._declaration.outputs[name]
         step.register_output(self.raw, help="The answers, as the model wrote them.")
 
     def in_place(self, names: Sequence[str]) -> list[str]:
@@ -84,6 +89,9 @@ class TypedAnswers:
         """Declare types and origins, when all settings are known."""
         if self.column is None or self.raw is None:
             return
+        for name, field in self._registered.items():
+            if step._declaration.outputs[name] is not field:  # the step has registered its own since
+                raise self._taken(name)
         generated = dict.fromkeys((*self.fields, self.raw), "generated")
         step.origins = {**step.origins, **generated}  # type: ignore[misc]
         if self.column != "generations":
