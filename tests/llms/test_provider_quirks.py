@@ -148,7 +148,6 @@ def test_published_constructors_are_called_as_published(name: str) -> None:
     [
         ("OpenAIAssistant", r"tools=\[…\]"),
         ("Petals", "HFTransformers"),
-        ("CTransformers", "llama-server"),
         ("AI21", "base_url="),
     ],
 )

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .fake import FailTimes as FailTimes
     from .fake import FakeLLM as FakeLLM
     from .hf_transformers import HFTransformers as HFTransformers
+    from .llama_cpp import CTransformers as CTransformers
+    from .llama_cpp import LlamaCpp as LlamaCpp
     from .llm import LLM as LLM
     from .openai import OpenAI as OpenAI
     from .parallel_llm import ParallelLLM as ParallelLLM
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from .providers.deepseek import DeepSeek as DeepSeek
     from .providers.fireworks import Fireworks as Fireworks
     from .providers.gone import AI21 as AI21
-    from .providers.gone import CTransformers as CTransformers
     from .providers.gone import OpenAIAssistant as OpenAIAssistant
     from .providers.gone import Petals as Petals
     from .providers.google_ai_studio import GoogleAIStudio as GoogleAIStudio
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .types import Generation as Generation
     from .types import Request as Request
     from .types import Usage as Usage
+    from .vllm import VLLM as VLLM
 
 __getattr__, __dir__, __all__ = exports(
     __name__,
@@ -41,6 +43,9 @@ __getattr__, __dir__, __all__ = exports(
         "LLM": "llm",
         "OpenAI": "openai",
         "HFTransformers": "hf_transformers",
+        "LlamaCpp": "llama_cpp",
+        "VLLM": "vllm",
+        "CTransformers": "llama_cpp",
         "FakeLLM": "fake",
         "FailTimes": "fake",
         "ParallelLLM": "parallel_llm",
@@ -58,7 +63,6 @@ __getattr__, __dir__, __all__ = exports(
         "Together": "providers.together",
         "VertexAI": "providers.vertex_ai",
         "AI21": "providers.gone",
-        "CTransformers": "providers.gone",
         "OpenAIAssistant": "providers.gone",
         "Petals": "providers.gone",
         "Regex": "structured.regex",

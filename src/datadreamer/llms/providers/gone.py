@@ -42,12 +42,3 @@ class Petals(Gone):
         "its library has had no release since 2023. Use HFTransformers(model_name=…) for a model on this machine, or "
         'OpenAI(model_name=…, base_url="http://…/v1") for a server.'
     )
-
-
-class CTransformers(Gone):
-    """The library is no longer maintained; llama.cpp has a server."""
-
-    instead = (
-        "its library has had no release since 2023. Start llama.cpp's own server (llama-server -m model.gguf) and use "
-        'OpenAI(model_name="model", base_url="http://localhost:8080/v1").'
-    )

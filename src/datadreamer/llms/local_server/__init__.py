@@ -1,0 +1,1 @@
+"""Servers of others as processes of ours: started when needed, asked over loopback, ended with us (serving.md)."""
