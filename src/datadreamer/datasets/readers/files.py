@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import glob
 import io
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TextIO, cast
 
 from ...errors import SourceError, nearest
@@ -73,7 +74,8 @@ def _entry(kind: str, base: Path | None, entry: str | Path) -> list[Path]:
     if path.exists():
         return [path]
     if glob.has_magic(str(path)):
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (absolute patterns)
+        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
+        found = sorted(map(Path, names), key=order)
         files = [name for name in found if name.is_file()]
         if not files:
             raise SourceError(f"No file matches {path}.")
@@ -93,12 +95,18 @@ def _in_folder(kind: str, folder: Path) -> list[Path]:
         raise SourceError(f"The folder {folder} does not exist.{_neighbour(folder)}")
     if not folder.is_dir():
         raise SourceError(f"{folder} is a file: give it as data_files.")
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and _counts(kind, path.relative_to(folder))]
+    paths = sorted(folder.rglob("*"), key=order)
+    found = [path for path in paths if path.is_file() and _counts(kind, path.relative_to(folder))]
     if not found:
         raise SourceError(
             f"The folder {folder} has no file ending in {', '.join(SUFFIXES[kind])} (or packed: .gz, ...)."
         )
     return found
+
+
+def order(path: PurePath) -> tuple[str, ...]:
+    """What files are sorted by, alike on every system: Windows ignores capitals, macOS takes letters apart."""
+    return tuple(unicodedata.normalize("NFC", part) for part in path.parts)
 
 
 def _counts(kind: str, path: Path) -> bool:
