@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..errors import InvalidArgumentError
 from .llm import LLM
 from .recording import RecordedModel, Recording
+from .structured.recorded import dialect_of
 from .types import Generation, Request
 
 
@@ -51,6 +52,7 @@ class RecordedLLM(LLM):
         self.system_prompt = self.recorded.system if system_prompt is None else system_prompt or None
         self.max_context_length = max_context_length
         self.extra_parameters = self.recorded.parameters
+        self.output_dialect = dialect_of(self.recorded.spec)
         self.retry_on_fail = False
 
     def spec(self) -> dict[str, Any]:

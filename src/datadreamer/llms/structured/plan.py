@@ -48,7 +48,7 @@ def plan_for(llm: LLM, given: Any, parameters: Mapping[str, Any]) -> Plan:
         raise InvalidArgumentError(
             "output_type says what an answer is, so it takes no response_format beside it. Leave out one of the two."
         )
-    plan, why = _plan(output_type(given), _dialect(llm))
+    plan, why = _plan(output_type(given), llm.output_dialect)
     if why:
         _say_once(llm.display_name, why)
     return plan
@@ -63,15 +63,6 @@ def reasks(given: Any) -> int:
     if given < 0:
         raise InvalidArgumentError(f"'max_reasks' must be at least 0, not {given}.")
     return given
-
-
-def _dialect(llm: LLM) -> Dialect | None:
-    """The dialect of a model; of a team of them, the one that all have."""
-    members = getattr(llm, "members", ())
-    if not members:
-        return llm.output_dialect
-    dialects = {_dialect(member) for member in members}
-    return dialects.pop() if len(dialects) == 1 else None
 
 
 @lru_cache(maxsize=256)
