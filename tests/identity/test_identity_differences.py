@@ -169,3 +169,22 @@ def test_rows_that_a_data_source_read_are_an_input_and_how_it_read_them_a_settin
     assert found is not None and (found.kind, found.path) == ("setting", 'settings["content"]["options"]["sep"]')
     found = first_difference(of("custom", "one", ","), of("custom", "two", ","))
     assert found is not None and (found.kind, found.path) == ("setting", 'settings["content"]["digest"]')
+
+
+class Speaks:
+    def __init__(self, **said: Any) -> None:
+        self.said = said
+
+    def __datadreamer_fingerprint__(self) -> dict[str, Any]:
+        return self.said
+
+
+class SpeaksToo(Speaks):
+    pass
+
+
+def test_the_path_into_an_object_that_says_what_counts_has_its_own_names() -> None:
+    found = first_difference(view({"models": {"llm": Speaks(name="a")}}), view({"models": {"llm": Speaks(name="b")}}))
+    assert found is not None and (found.kind, found.path) == ("model", 'models["llm"]["name"]')
+    found = first_difference(view({"models": {"llm": Speaks()}}), view({"models": {"llm": SpeaksToo()}}))
+    assert found is not None and found.path == 'models["llm"] → its type' and "SpeaksToo" in str(found.new)

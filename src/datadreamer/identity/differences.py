@@ -108,6 +108,10 @@ def _in_dicts(old: dict[str, Any], new: dict[str, Any], path: list[str], kind: s
         yield from _in_digests(old, new, path, kind)
     elif "$code" in old and "$code" in new:
         yield from _in_code(old["$code"], new["$code"], path)
+    elif "$object" in old and "$object" in new:
+        (kind_before, before), (kind_after, after) = old["$object"], new["$object"]
+        yield from _differences(kind_before, kind_after, [*path, "its type"], kind)
+        yield from _differences(before, after, path, kind)
     elif "$dict" in old and "$dict" in new:
         for (key, left), (other, right) in zip_longest(old["$dict"], new["$dict"], fillvalue=(ABSENT, ABSENT)):
             yield from _differences(key, other, [*path, "[key]"], kind)
