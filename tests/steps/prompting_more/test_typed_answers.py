@@ -219,6 +219,8 @@ def test_the_card_says_that_fields_and_texts_are_generated(run: Run, tmp_path: P
     record = read_step(tmp_path / "output" / "ask" / "step.json")
     origins = {column.name: column.origin for column in record.outputs}
     assert {origins[name] for name in ("title", "year", "score", "cast", "raw_generations")} == {"generated"}
+    [shape] = [prompt.text for prompt in record.prompts if prompt.role == "output type"]
+    assert json.loads(shape)["schema"]["description"] == "A film."
 
 
 @pytest.mark.parametrize(

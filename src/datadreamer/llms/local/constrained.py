@@ -89,6 +89,7 @@ class Constraint:
 
     def _forbidden(self, vocabulary: int, rows: int) -> Any:
         """Bool of shape (rows, vocabulary): what each row may not be followed by."""
+        import numpy as np
         import torch
 
         words = -(-vocabulary // 32)
@@ -102,8 +103,8 @@ class Constraint:
                 mask[row] = 0
                 for end in self._ends:
                     mask[row, end // 32] |= 1 << end % 32 if end % 32 < 31 else -(1 << 31)
-        bits = (mask[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1
-        return bits.reshape(rows, -1)[:, :vocabulary] == 0
+        bits = np.unpackbits((~mask).numpy().view(np.uint8), axis=1, count=vocabulary, bitorder="little")
+        return torch.from_numpy(bits).view(torch.bool)
 
 
 class _Kit:

@@ -162,7 +162,8 @@ class PromptStep(Step):
         return next((name for name in inputs if name in values and values[name] is None), None)
 
     def card_prompts(self) -> list[tuple[str, str]]:
-        return [("system prompt", self.llm.system_prompt)] if self.llm.system_prompt else []
+        system = [("system prompt", self.llm.system_prompt)] if self.llm.system_prompt else []
+        return system if self._typed is None else [*system, *self._typed.card_prompts()]
 
     def run(self) -> Iterator[Row | Loss | Filtered]:
         for position, (values, outcome) in enumerate(self.asked(self.llm, self.requests())):

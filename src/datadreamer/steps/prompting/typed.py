@@ -115,10 +115,17 @@ class TypedAnswers:
     def plan(self, step: PromptStep, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """`parameters` as every request of the step has them; what counts beside them is kept for `identity()`."""
         rest = {name: value for name, value in parameters.items() if name not in ("output_type", "max_reasks")}
-        plan = plan_for(step.llm, self.type, rest)
+        plan = self._plan = plan_for(step.llm, self.type, rest)
         counted = {"output_type": plan.identity(), "max_reasks": reasks(parameters.get("max_reasks"))}
         self.counted = {**counted, "unpack": True} if self.fields else counted
         return request_parameters(plan, rest)
+
+    def card_prompts(self) -> list[tuple[str, str]]:
+        """What the model is told about the type, or the shape that its service is sent, for the card."""
+        told, format = self._plan.told, self._plan.response_format
+        if told is not None:
+            return [("output type", told)]
+        return [] if format is None else [("output type", msgspec.json.encode(format).decode())]
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
