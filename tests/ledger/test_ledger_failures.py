@@ -217,3 +217,17 @@ def damage(path: Path, pages: range) -> None:
         for page in pages:
             file.seek(page * schema.PAGE_BYTES)
             file.write(b"\xa5" * schema.PAGE_BYTES)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed there")
+def test_a_damaged_ledger_that_was_refused_is_let_go_of(tmp_path, key, call):
+    path = tmp_path / "l.sqlite"
+    with Ledger.open(path) as ledger:
+        for number in range(50):
+            ledger.put_call(key(number), call(number, response=os.urandom(4000)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for readonly in (False, True):
+        with pytest.raises(DamagedFileError) as caught:
+            Ledger.open(path, readonly=readonly).check()
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        assert not [link for link in links if str(path) in os.path.realpath(link)], caught

@@ -100,7 +100,11 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64, uri=True
     )
-    connection.execute(f"PRAGMA cache_size = -{schema.CACHE_KIB}")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{schema.CACHE_KIB}")
+    except BaseException:
+        connection.close()  # left open, it would keep the file locked for the one that is put in its place
+        raise
     return connection
 
 
