@@ -6,7 +6,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -21,6 +22,12 @@ from .structured.dialects import LLGUIDANCE, Dialect
 from .types import Failure, Generation, Request, Usage
 
 OUTPUT_CAP = 2048  # tokens of an answer whose length nobody bounded: a model that never ends must end
+_PROCESSORS = ("logits_processor", "logits_processor_list", "pre_logits_processor", "post_logits_processor")
+_NO_PROCESSORS = (
+    "A function over scores has no identity that a record could keep. Use logit_bias, repetition_penalty, top_k, min_p "
+    "or typical_p; for answers of a certain form output_type=… or response_format=…."
+)
+_ACCELERATORS = ("/dev/nvidia0", "/dev/kfd")  # without importing torch: a run that asks nothing does not need it
 _SAMPLING = ("top_k", "min_p", "typical_p", "no_repeat_ngram_size", "min_new_tokens")
 
 
@@ -38,10 +45,11 @@ class HFTransformers(LLM):
         system_prompt: `AUTO` leaves it to the chat template.
         revision: branch, tag or commit on the hub.
         trust_remote_code: run Python code that comes with the model. Read it first.
-        device: `"cpu"`, `"cuda:1"`, `0`, `"mps"`. None takes the best there is.
+        device: `"cpu"`, `"cuda:1"`, `0`, `"mps"`. None takes the best there is. A list spreads one model over several
+            GPUs; for a copy on each: `ParallelLLM(HFTransformers(…, device=0), HFTransformers(…, device=1))`.
         device_map: spreads one model over devices, for example `"auto"`.
         dtype: `"bfloat16"`, `torch.float16`, … None is the checkpoint's own on a GPU and float32 on the CPU.
-        quantization_config: passed to transformers, for example a `BitsAndBytesConfig`.
+        quantization_config: passed to transformers, for example a `BitsAndBytesConfig` or a `TorchAoConfig`.
         adapter_name: a LoRA adapter for the model: folder or hub name.
         adapter_kwargs: passed to PEFT with the adapter; `revision` is the adapter's.
         cache_folder_path: see `LLM`.
@@ -59,7 +67,9 @@ class HFTransformers(LLM):
     """
 
     provider = "transformers"
-    extra_parameters = frozenset({*_SAMPLING, "do_sample", "chat_template_kwargs"})
+    extra_parameters = frozenset({*_SAMPLING, "do_sample", "chat_template_kwargs", *_PROCESSORS})
+    refused_parameters: Mapping[str, str] = dict.fromkeys(_PROCESSORS, _NO_PROCESSORS)
+    default_batch_size: ClassVar[int] = 16
     output_dialect: Dialect | None = LLGUIDANCE
 
     def __init__(
@@ -84,6 +94,8 @@ class HFTransformers(LLM):
             chat_prompt_template if chat_prompt_template == AUTO else checked(chat_prompt_template)
         )
         self.system_prompt = None if system_prompt == AUTO else system_prompt
+        if device not in ("cpu", -1) and any(Path(one).exists() for one in _ACCELERATORS):
+            self.default_batch_size = 64  # type: ignore[misc]
         self._hf = HFModel(
             self.model_name,
             needed_for=f"{type(self).__name__}(model_name='{model_name}')",
@@ -195,7 +207,8 @@ class HFTransformers(LLM):
             return Failure.of(
                 PermanentModelError(
                     f"A prompt of {len(row.ids)} tokens with room for {row.max_new_tokens} more does not fit the "
-                    f"memory of the device even alone ({answer}). Ask for fewer tokens, or load with a smaller dtype."
+                    f"memory of the device {_alone(answer.rows)} ({answer}). Ask for fewer tokens, or load with a "
+                    "smaller dtype."
                 )
             )
         return Generation(
@@ -212,6 +225,7 @@ class HFTransformers(LLM):
 
     def _encode(self, messages: Any, system: str | None, tools: Any, options: Any) -> list[int]:
         tokenizer = self.tokenizer
+        messages = [_text_alone(message) for message in messages]
         prompt_format = PromptFormat.of(self.chat_prompt_template, tokenizer)
         text = prompt_format.render(tokenizer, messages, system, tools, options)
         formatted = prompt_format.template is not None and not prompt_format.short
@@ -248,6 +262,31 @@ class HFTransformers(LLM):
             **{name: extra[name] for name in _SAMPLING if extra.get(name) is not None},
         )
         return given.completed(self.model.generation_config)
+
+
+def _alone(rows: int) -> str:
+    if rows == 1:
+        return "even alone"
+    return f"in a batch of {rows}, and adaptive_batch_size=False allows no smaller one"
+
+
+def _text_alone(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message whose content is one text, where it came in parts.
+
+    Raises:
+        BadRequestError: a part is no text.
+    """
+    content = message.get("content")
+    if not isinstance(content, Sequence) or isinstance(content, str):
+        return message
+    for part in content:
+        if not isinstance(part, Mapping) or not isinstance(part.get("text"), str):
+            kind = part.get("type", "something else") if isinstance(part, Mapping) else type(part).__name__
+            raise BadRequestError(
+                f"HFTransformers asks models of text, and a message has a part of type '{kind}'. Serve a model that "
+                'takes it (VLLM, or OpenAI(base_url="http://…/v1")).'
+            )
+    return {**message, "content": "".join(part["text"] for part in content)}
 
 
 _ENCODERS = frozenset(

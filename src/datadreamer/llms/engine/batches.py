@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
+from ..local.batching import adaptive_batches
 from ..types import Failure, Generation
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Batches:
         ask = source.ask
         self._n = ask.n
         self._size = ask.batch_size or source.llm.default_batch_size
+        self._adaptive = ask.adaptive_batch_size is not False
         buffer = ask.buffer_size or 0
         self._sort = buffer >= 0
         wanted = buffer if buffer > 0 else max(10 * self._size, BUFFER)
@@ -45,7 +47,8 @@ class Batches:
             window = deque(slots)
             for batch in self._batches(missing):
                 yield from self._finished(window)
-                answer(self._source.llm, [(slot, self._source.book) for slot in batch])
+                with adaptive_batches(self._adaptive):
+                    answer(self._source.llm, [(slot, self._source.book) for slot in batch])
                 self._share(batch, missing)
             yield from self._finished(window)
 

@@ -5,7 +5,9 @@ Longest rows come first: running out of memory then shows at once, and batches c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +16,29 @@ Result = TypeVar("Result")
 
 
 class OutOfMemoryError(Exception):
-    """Not even one row fits; the cause is the device's own error."""
+    """A batch of `rows` rows does not fit, and no smaller one may be tried; the message is the device's own."""
+
+    def __init__(self, message: str, rows: int = 1) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+
+_adaptive: ContextVar[bool] = ContextVar("datadreamer_adaptive_batches", default=True)
+
+
+@contextmanager
+def adaptive_batches(on: bool) -> Iterator[None]:
+    """Whether models of this process make their batches smaller when memory runs out, for the body of a `with`."""
+    token = _adaptive.set(on)
+    try:
+        yield
+    finally:
+        _adaptive.reset(token)
+
+
+def may_adapt() -> bool:
+    """What `adaptive_batches` says here."""
+    return _adaptive.get()
 
 
 @dataclass(slots=True)
@@ -118,6 +142,6 @@ def in_batches(
             continue
         free_memory()  # only here: inside the except clause the error's frames still hold the batch's tensors
         if lost is not None:
-            results.update((place, OutOfMemoryError(lost)) for place in places)
+            results.update((place, OutOfMemoryError(lost, len(places))) for place in places)
             done += len(places)
     return [results[place] for place in range(len(items))]

@@ -12,11 +12,9 @@ def best_device(device: Any = None) -> Any:
     import torch
 
     if isinstance(device, (list, tuple)):
-        if len(device) != 1:
-            raise InvalidArgumentError(
-                f"device={list(device)!r} names several devices. To spread one model over them pass device_map='auto'."
-            )
-        device = device[0]
+        if not device:
+            raise InvalidArgumentError("device=[] names no device. Use None for the best there is.")
+        device = device[0]  # where the answers begin, of a model that is spread over several
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
     if isinstance(device, int):
@@ -27,6 +25,26 @@ def best_device(device: Any = None) -> Any:
         raise InvalidArgumentError(
             f"device={device!r} is no device. Use 'cpu', 'cuda', 'cuda:1', 'mps' or None."
         ) from error
+
+
+def spread(device: Any) -> dict[int, int] | None:
+    """The GPUs that a list of several devices names, each with the bytes that are free there; None for one device.
+
+    Raises:
+        InvalidArgumentError: a device of the list is no GPU of this machine.
+    """
+    import torch
+
+    if not isinstance(device, (list, tuple)) or len(set(map(str, device))) < 2:
+        return None
+    there = torch.cuda.device_count()
+    places = [best_device(one) for one in device]
+    for one, place in zip(device, places, strict=True):
+        if place.type != "cuda" or (place.index or 0) >= there:
+            raise InvalidArgumentError(
+                f"device={list(device)!r}: one model can be spread over GPUs, and {one!r} is none of the {there} here."
+            )
+    return {place.index or 0: torch.cuda.mem_get_info(place.index or 0)[0] for place in places}
 
 
 def _has_mps() -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from ... import _context, _lazy
 from ...errors import InvalidArgumentError
 from . import about, contents, loading
-from .batching import BatchSize, free_memory
+from .batching import BatchSize, free_memory, may_adapt
 from .checkpoint import Checkpoint, locate, require_files
 from .devices import number_format
 
@@ -199,6 +200,7 @@ class HFModel:
     def batch_size(self, rows: int) -> BatchSize:
         """How many of `rows` rows to try at once: what was learnt about the memory stays with the model."""
         self._live_batch_size.largest = rows
+        self._live_batch_size.adaptive = may_adapt()
         return self._live_batch_size
 
     def unload(self) -> None:
@@ -287,6 +289,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted(map(_plain, value), key=str)
+    if isinstance(value, Enum):
+        return _plain(value.value)
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if type(value).__module__ == "torch":

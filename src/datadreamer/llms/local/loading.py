@@ -10,7 +10,7 @@ from typing import Any
 from ... import _lazy
 from ...errors import InvalidArgumentError, ModelError, PermanentModelError
 from .checkpoint import Checkpoint, locate, require_files
-from .devices import best_device, load_format
+from .devices import best_device, load_format, spread
 from .quiet import quiet
 
 
@@ -88,6 +88,11 @@ def load_model(
     options |= model_kwargs
     if quantization_config is not None:
         options["quantization_config"] = quantization_config
+    gpus = spread(device)
+    if device_map is None and gpus is not None:
+        device_map = "auto"
+        options.setdefault("max_memory", gpus)
+    elif quantization_config is not None:
         device_map = device_map or {"": place}
     if device_map is not None:
         _lazy.require("accelerate", extra="hf", needed_for=f"{needed_for} with device_map")

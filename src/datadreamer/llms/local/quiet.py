@@ -13,6 +13,8 @@ from ... import _context
 _lock = threading.Lock()
 _inside = 0
 _before: tuple[int, bool] | None = None
+_levels: dict[str, int] = {}
+_TALKATIVE = ("bitsandbytes", "torchao", "torch.utils._pytree")  # loggers that speak of what users cannot change
 
 
 @contextmanager
@@ -43,6 +45,9 @@ def _enter() -> None:
             _before = hf.get_verbosity(), hf.is_progress_bar_enabled()
             hf.set_verbosity(logging.ERROR)
             hf.disable_progress_bar()
+            for name in _TALKATIVE:
+                _levels[name] = logging.getLogger(name).level
+                logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _leave() -> None:
@@ -57,3 +62,5 @@ def _leave() -> None:
             if bars:
                 hf.enable_progress_bar()
             _before = None
+            for name, level in _levels.items():
+                logging.getLogger(name).setLevel(level)
