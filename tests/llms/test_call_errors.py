@@ -100,11 +100,11 @@ def test_an_answer_that_cannot_be_read_is_asked_again(server: Server, scope: _co
 def test_an_answer_that_never_can_be_read_is_a_failure_and_not_remembered(
     server: Server, scope: _context.StepScope
 ) -> None:
-    server.behaviour = failing(6, truncated)
+    server.behaviour = failing(8, truncated)
     llm = Quick("m", base_url=server.url)
     [failure] = outcomes(llm, ["a"])
     assert isinstance(failure, Failure)
-    assert (failure.reason, failure.attempts) == ("transient", 6)
+    assert (failure.reason, failure.attempts) == ("transient", 8)
     assert "half an ans" in failure.message
     assert scope.stats.failures == 1
     assert llm.run(["a"]) == ["to a"]

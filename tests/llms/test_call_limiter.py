@@ -136,3 +136,36 @@ def test_a_limit_that_nobody_reached_does_not_grow() -> None:
         limiter.answered(1.0)
         limiter.release()
     assert limiter.limit == FIRST
+
+
+def test_a_rate_limit_among_many_answers_cuts_nothing_and_stops_nobody() -> None:
+    limiter, now = Limiter(16), 0.0
+    for number in range(2000):
+        now += 0.01
+        assert limiter.try_acquire(now)
+        if number > 50 and number % 20 == 19:
+            assert limiter.limited(now, limiter.epoch, None) is False
+        else:
+            limiter.answered(now)
+        limiter.release()
+    assert (limiter.epoch, limiter.limit) == (0, 16.0)
+
+
+def test_a_time_that_is_named_is_kept_by_everyone_however_rare_the_rate_limit() -> None:
+    limiter = Limiter(16)
+    for _ in range(100):
+        assert limiter.try_acquire(0.0)
+        limiter.answered(0.0)
+        limiter.release()
+    assert limiter.limited(1.0, 0, 5.0)
+    assert limiter.epoch == 0
+    assert limiter.paused(2.0) == 4.0
+
+
+def test_many_rate_limits_among_answers_cut() -> None:
+    limiter = Limiter(16)
+    for number in range(100):
+        assert limiter.try_acquire(float(number)) or limiter.paused(float(number))
+        (limiter.answered(float(number)) if number % 5 else limiter.limited(float(number), limiter.epoch, None))
+        limiter.in_flight = 0
+    assert limiter.epoch >= 1

@@ -19,17 +19,15 @@ from datadreamer.llms.engine.retry import RetryPolicy
 
 
 class Hasty(OpenAI):
-    """Gives a request up after two tries, and a service that is down after 0.6 seconds."""
+    """Gives up a service that is down after 0.8 seconds."""
 
-    retry_policy = RetryPolicy(
-        transient_attempts=2, first_wait=0.01, longest_wait=0.02, first_pause=0.05, outage_elapsed=0.6
-    )
+    retry_policy = RetryPolicy(first_wait=0.01, longest_wait=0.05, first_pause=0.05, outage_elapsed=0.8)
 
 
 class Patient(OpenAI):
-    """Gives a request up after two tries, and waits long for a service that is down."""
+    """Waits long for a service that is down."""
 
-    retry_policy = RetryPolicy(transient_attempts=2, first_wait=0.01, longest_wait=0.02, outage_elapsed=60.0)
+    retry_policy = RetryPolicy(first_wait=0.01, longest_wait=0.05, outage_elapsed=60.0)
 
 
 def down(from_request: int, until: list[float] | None = None) -> Any:
@@ -50,7 +48,7 @@ def test_rows_wait_for_a_service_that_comes_back(server: Server, batch_size: int
     server.behaviour = down(40, until=[0.0])
     outcomes = list(Patient("m", base_url=server.url).outcomes([f"p{n}" for n in range(200)], batch_size=batch_size))
     lost = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    # one after the other, some rows have had their tries before anybody can know that it is not they who are at fault
+    # asked one after the other, some rows use up their tries before anybody can know that it is not they who are at fault
     assert len(lost) <= (4 if batch_size else 0)
     assert all(
         outcome.text == f"to p{number}" for number, outcome in enumerate(outcomes) if isinstance(outcome, Generation)
@@ -80,7 +78,7 @@ def test_a_service_that_stays_down_ends_the_run_which_then_goes_on(
 def test_a_service_that_falls_silent_ends_the_run_before_its_time_out(server: Server) -> None:
     async def behaviour(server: Server, number: int, body: dict[str, Any]) -> web.StreamResponse:
         if number >= 60:
-            await asyncio.sleep(0.2 if number < 90 else 3600)
+            await asyncio.sleep(0.05 if number < 250 else 3600)
             return error(504)
         return answer("ok")
 
@@ -128,9 +126,14 @@ def test_without_retries_nothing_waits_for_a_service(server: Server) -> None:
 # --- the object itself ----------------------------------------------------------------------------------------------
 
 
-def failed(circuit: Circuit, times: int, now: float = 0.0, first: bool = True, unreachable: bool = False) -> None:
-    for _ in range(times):
-        circuit.failed(now, first, unreachable, limit=8, fewest=5, wait=1.0)
+POLICY = RetryPolicy(first_wait=0.5)
+
+
+def failed(circuit: Circuit, times: int, now: float = 0.0, limit: int = 8, **named: bool) -> None:
+    """Fails now and then in the four seconds before `now`, and at last now."""
+    what = {"first": True, "unreachable": False, "probe": False, **named}
+    for number in range(times):
+        circuit.failed(now if number == times - 1 else now - 4.0, POLICY, limit, **what)  # type: ignore[arg-type]
 
 
 def worked() -> Circuit:
@@ -157,6 +160,13 @@ def test_five_rows_in_a_row_open_it_and_an_answer_closes_it() -> None:
     assert not circuit.open
 
 
+def test_a_burst_of_failures_does_not_open_it() -> None:
+    circuit = worked()
+    for _ in range(100):
+        circuit.failed(0.0, POLICY, 8, first=True, unreachable=False, probe=False)
+    assert not circuit.open
+
+
 def test_the_same_row_failing_again_and_again_does_not_open_it() -> None:
     circuit = worked()
     failed(circuit, 1)
@@ -174,22 +184,22 @@ def test_no_connection_three_times_in_a_row_opens_it() -> None:
 
 def test_with_many_in_flight_it_takes_a_quarter_of_them() -> None:
     circuit = worked()
-    for _ in range(249):
-        circuit.failed(0.0, True, False, limit=1000, fewest=5, wait=1.0)
+    failed(circuit, 249, limit=1000)
     assert not circuit.open
-    circuit.failed(0.0, True, False, limit=1000, fewest=5, wait=1.0)
+    failed(circuit, 1, limit=1000)
     assert circuit.open
 
 
 def test_the_service_is_tried_again_after_growing_waits() -> None:
     circuit = worked()
     failed(circuit, 5, now=10.0)
+    failed(circuit, 50, now=10.0)  # requests that were under way when it opened
     waits = []
     for _ in range(7):
         waits.append(circuit.wait(10.0))
-        failed(circuit, 1, now=10.0)
+        circuit.failed(10.0, POLICY, 8, first=True, unreachable=False, probe=True)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    assert circuit.since == 10.0
+    assert circuit.since == 6.0
 
 
 def test_who_gave_up_begins_from_the_beginning() -> None:

@@ -41,7 +41,7 @@ def test_an_error_that_may_pass_is_asked_again_until_the_attempts_are_used_up() 
         waits.append(decision.after)
     assert decide(error, transient=POLICY.transient_attempts, first_error=0.0) == GiveUp()
     for attempt, wait in enumerate(waits):
-        bound = POLICY.first_wait * 2**attempt
+        bound = min(POLICY.longest_wait, POLICY.first_wait * 2**attempt)
         assert bound / 2 <= wait <= bound
 
 

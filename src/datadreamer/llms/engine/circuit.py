@@ -5,8 +5,15 @@ Only counts and the time that is passed in: no loop, no waiting.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .retry import RetryPolicy
+
 UNREACHABLE = 3  # times in a row that no connection could be made
 SHARE = 4  # one in so many of the requests that may be in flight, all failing in a row
+SETTLED = 8  # times the first wait of a retry: for so long nothing but failures must have come
+LONGEST = 30.0  # seconds between two tries of a service that is down
 
 
 class Circuit:
@@ -33,28 +40,40 @@ class Circuit:
         self.open = self.probing = False
         self.failures = self._rows = self._unreachable = self._tries = 0
 
-    def failed(self, now: float, first: bool, unreachable: bool, limit: int, fewest: int, wait: float) -> None:
+    def failed(
+        self,
+        now: float,
+        policy: RetryPolicy,
+        limit: int,
+        *,
+        first: bool,
+        unreachable: bool,
+        probe: bool,
+        wait: float = 0,
+    ) -> None:
         """The service failed.
 
         Args:
             now: the time.
+            policy: of the request.
+            limit: requests that may be in flight.
             first: whether the request had not failed before.
             unreachable: whether there was no connection.
-            limit: requests that may be in flight.
-            fewest: rows that must fail in a row for the circuit to open.
-            wait: seconds until the service is tried the first time; doubles from try to try.
+            probe: whether the request tried an open circuit's service.
+            wait: seconds that the service asks to wait.
         """
         if not self.failures:
             self.since = now
         self.failures += 1
         self._rows += first
         self._unreachable = self._unreachable + 1 if unreachable else 0
-        if not self.open and self._worked:
+        if not self.open and self._worked and now - self.since >= SETTLED * policy.first_wait:
             share = limit // SHARE
-            self.open = self._rows >= max(fewest, share) or self._unreachable >= max(UNREACHABLE, share)
-        if self.open:
-            self._next = now + min(30.0, wait * 2**self._tries)
+            self.open = self._rows >= max(policy.outage_rows, share) or self._unreachable >= max(UNREACHABLE, share)
+            self._next = now + max(wait, 2 * policy.first_wait)
+        elif probe:
             self._tries = min(self._tries + 1, 10)
+            self._next = now + max(wait, min(LONGEST, 2 * policy.first_wait * 2**self._tries))
 
     def wait(self, now: float) -> float:
         """Seconds until a request may try an open circuit's service."""

@@ -175,7 +175,7 @@ class Desk:
             if not isinstance(error, ServerUnreachableError):
                 limiter.contacted = True
             if not call.done:
-                self._failed(call, lane, error, epoch)
+                self._failed(call, lane, error, epoch, probe)
         except asyncio.CancelledError:
             if call.done:  # dropped
                 raise
@@ -215,43 +215,50 @@ class Desk:
         self._close(call)
         call.finish(answer)
 
-    def _failed(self, call: Call, lane: Lane, error: ModelError, epoch: int) -> None:
+    def _failed(self, call: Call, lane: Lane, error: ModelError, epoch: int, probe: bool = False) -> None:
         now = self.loop.time()
         attempts = call.attempts
         if attempts.first_error is None:
             attempts.first_error = now
         policy = call.llm.retry_policy if call.llm.retry_on_fail else NEVER
+        alone = False  # whether nobody else waits because of this
         if isinstance(error, RateLimitError):
             attempts.limited += 1
-            self.limiter.limited(now, epoch, error.retry_after)
+            alone = not self.limiter.limited(now, epoch, error.retry_after)
             self.circuit.heard(answered=False)
         else:
             attempts.transient += 1
+            self.limiter.failed()
             if policy is not NEVER:
-                self._count(call, error, now)
+                self._count(call, error, now, probe)
         if self.circuit.open and policy is not NEVER:
             self._hold(call, lane)
             return
         decision = policy.decide(error, attempts, now, self.limiter.contacted, self._rng)
         if isinstance(decision, Retry):
             call.book.retried()
-            self._again(call, lane, decision.after)
+            self._again(call, lane, policy.backoff(attempts.limited, self._rng) if alone else decision.after)
         elif decision.fatal:
             self._close(call)
             call.fail_all(error)
         else:
             self._give_up(call, Failure.of(error, attempts=attempts.sent, key=call.key))
 
-    def _count(self, call: Call, error: ModelError, now: float) -> None:
+    def _count(self, call: Call, error: ModelError, now: float, probe: bool) -> None:
         """Tell the circuit what became of a request."""
         if not isinstance(error, TransientModelError):
             self.circuit.heard(answered=False)
             return
-        policy, unreachable = call.llm.retry_policy, isinstance(error, ServerUnreachableError)
-        first, limit = call.attempts.sent - call.attempts.limited == 1, int(self.limiter.limit)
-        wait = max(2 * policy.first_wait, getattr(error, "retry_after", None) or 0.0)
         self._last_error = error
-        self.circuit.failed(now, first, unreachable, limit, policy.outage_rows, wait)
+        self.circuit.failed(
+            now,
+            call.llm.retry_policy,
+            int(self.limiter.limit),
+            first=call.attempts.sent - call.attempts.limited == 1,
+            unreachable=isinstance(error, ServerUnreachableError),
+            probe=probe,
+            wait=getattr(error, "retry_after", None) or 0.0,
+        )
 
     def _hold(self, call: Call, lane: Lane) -> None:
         """Keep a call until the service works again: what an outage does to a request is no fault of it."""

@@ -39,10 +39,10 @@ class RetryPolicy:
     A rate limit is the service working as it should, so it is waited out much longer than an error.
     """
 
-    transient_attempts: int = 6  # tries in all
+    transient_attempts: int = 8  # tries in all
     unreachable_attempts: int = 3  # tries in all, while nobody has ever answered at this address
-    first_wait: float = 0.5
-    longest_wait: float = 30.0
+    first_wait: float = 0.25
+    longest_wait: float = 8.0
     transient_elapsed: float = 300.0
     limited_attempts: int = 100
     limited_elapsed: float = 3600.0

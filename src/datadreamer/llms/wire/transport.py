@@ -63,6 +63,8 @@ async def post(url: str, headers: Mapping[str, str], body: bytes, timeouts: Time
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientProxyConnectionError) as error:
         raise _unreachable(url, error) from error
     except (ssl.SSLCertVerificationError, aiohttp.ClientSSLError) as error:
+        if not _for_good(error):
+            raise _unreachable(url, error) from error
         raise PermanentModelError(f"The TLS connection to {url} cannot be trusted: {error}") from error
     except aiohttp.ClientConnectorError as error:
         raise _unreachable(url, error) from error
@@ -76,6 +78,16 @@ async def post(url: str, headers: Mapping[str, str], body: bytes, timeouts: Time
         raise TransientModelError(
             f"The connection to {url} broke before the whole answer was there: {error or type(error).__name__}"
         ) from error
+
+
+# What a handshake fails with when the next one will fail alike: a certificate, or a server that speaks no TLS. A broken
+# connection fails it as well.
+_FOR_GOOD = frozenset({"CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "WRONG_VERSION_NUMBER"})
+
+
+def _for_good(error: Exception) -> bool:
+    reason = getattr(getattr(error, "os_error", None), "reason", None)
+    return reason in _FOR_GOOD or reason is None
 
 
 def _unreachable(url: str, error: Exception) -> ServerUnreachableError:
