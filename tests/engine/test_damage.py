@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -132,8 +133,9 @@ def swap_parts(work: Work) -> None:
 
 def contradict_the_manifest(work: Work) -> None:
     record = work.result / "step.json"
-    digest = json.loads(record.read_text())["dataset"]["columns"][0]["digest"]
-    record.write_text(record.read_text().replace(digest, digest[:-1] + ("0" if digest[-1] != "0" else "1")))
+    content = json.loads(record.read_text())
+    content["dataset"]["columns"][0]["digest"] = "ddc1:" + "0" * 64
+    record.write_text(json.dumps(content))  # without the checksum of its own
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,38 @@ def test_a_result_of_other_bytes_and_the_same_size_is_made_again_without_a_call(
     assert "is not what was written" in caplog.text or "contradicts itself" in caplog.text
     assert "Step 'Ask' is made again" in caplog.text
     assert not [check for check in runs.verify(work.folder) if check.problem]
+
+
+def test_a_bit_flipped_anywhere_in_a_result_gives_the_same_rows_or_makes_it_again(work: Work) -> None:
+    flips, whole = random.Random(11), work.folder.with_name("whole")
+    shutil.copytree(work.folder, whole)
+    files = [file.relative_to(whole) for file in whole.rglob("*") if file.is_file() and file.name != "ledger.sqlite"]
+    files += [path for path in files if path.name == "step.json"] * 3
+    for _ in range(80):
+        shutil.rmtree(work.folder)
+        shutil.copytree(whole, work.folder)
+        file = work.folder / flips.choice(files)
+        content = bytearray(file.read_bytes())
+        if content:
+            content[flips.randrange(len(content))] ^= 1 << flips.randrange(8)
+        file.write_bytes(content)
+        try:
+            assert work.run() == EXPECTED, file
+        except NewerVersionError:
+            assert file.name == "step.json"  # a version that the bit made
+            continue
+        record = json.loads((work.result / "step.json").read_text())
+        assert record["rows"] == {"input": ROWS, "output": ROWS, "filtered": 0, "failed": {}, "expanded": 0}, file
+    assert work.llm.calls == ROWS
+
+
+def test_the_command_line_names_a_changed_record(work: Work, capsys: pytest.CaptureFixture[str]) -> None:
+    record = work.result / "step.json"
+    record.write_bytes(record.read_bytes().replace(b'"input": 300', b'"input": 301'))
+    assert command(["verify", str(work.folder)]) == 1
+    assert "its checksum is another" in capsys.readouterr().out
+    for words in (["status", str(work.folder)], ["why", str(work.folder), "Ask"], ["losses", str(work.folder)]):
+        assert command(words) == 0
 
 
 def test_rows_that_rotted_since_they_were_found_are_refused_where_they_are_read(work: Work) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import DamagedFileError, NewerVersionError
 from .record import RECORD_VERSION, RunRecord, StepRecord, TrainerRecord
+from .sealing import is_whole
 
 RUN_FILE = "datadreamer.json"
 STEP_FILE = "step.json"
@@ -75,8 +76,10 @@ def decode_record(data: bytes, kind: type[AnyRecord], path: str | Path = "(bytes
     try:
         if kind is RunRecord:
             _validate(msgspec.json.decode(data), path)
+        elif not is_whole(data):
+            raise msgspec.DecodeError("its checksum is another, so something in it was changed")
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:  # also msgspec.ValidationError
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
         raise DamagedFileError(
             f"'{path}' is not a {kind.__name__}: {error}. Restore it from a backup, or delete it and run the workflow "
             "again: finished steps are found by their own records."
@@ -91,7 +94,7 @@ class _Version(msgspec.Struct):
 def _refuse_newer(data: bytes, kind: type[Any], path: str | Path) -> None:
     try:
         found = msgspec.json.decode(data, type=_Version)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return  # the full reading says what is wrong with it
     version = found.format_version if kind is RunRecord else found.record_version
     if isinstance(version, int) and version > RECORD_VERSION:

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ..cards.record import RECORD_VERSION, StepRecord, TrainerRecord
+from ..cards.sealing import is_whole
 from ..errors import NewerVersionError
 from .store import Store
 
@@ -90,8 +91,10 @@ class Finder(Generic[AnyRecord]):
         if content is None:
             return None
         try:
+            if not is_whole(content):
+                raise msgspec.DecodeError("its checksum is another")
             record = msgspec.json.decode(content, type=self.kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             _refuse_newer(content, folder)
             logger.warning("The record %s/%s is damaged (%s); it is made again.", folder.name, self.file, error)
             return None

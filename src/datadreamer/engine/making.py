@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from .. import _context
-from ..cards import StepRecord
+from ..cards import StepRecord, encode_record
+from ..cards.sealing import sealed
 from ..datasets import DatasetInfo, DatasetWriter
 from ..errors import DataDreamerError, FolderNotWritableError, StepOutputError
 from ..ledger import Loss as LostRow
@@ -179,7 +178,7 @@ class Making:
         work, before = self.store.work(self.key), self.workspace.finder.read(self.store.path(self.label))
         record.session = self.workspace.session.id
         record.environment = self.workspace.book.environment()
-        atomic_write(work / "step.json", msgspec.json.format(msgspec.json.encode(record), indent=1))
+        atomic_write(work / "step.json", sealed(encode_record(record)))
         if self.losses != self.key:
             self.ledger.replace_losses(self.key, self.losses)
         self.ledger.flush()  # what the record counts is in the ledger before the record says so

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import __version__, _context, identity
-from ..cards import Calls, Determinism, LicenseFact, ModelInfo, ModelUse, TrainerRecord
+from ..cards import Calls, Determinism, LicenseFact, ModelInfo, ModelUse, TrainerRecord, encode_record
+from ..cards.sealing import sealed
 from ..ledger import FileDigests, StepEvent, atomic_write
 from ..steps.fingerprint import KEY_PREFIX, WORKFLOW_PREFIX, origin_of
 from ..trainers.job import TrainingJob, prepare_job
@@ -138,7 +139,7 @@ class _Training:
         before = self.finder.read(self.store.path(self.label))
         record.session = self.workspace.session.id
         record.environment = self.workspace.book.environment()
-        atomic_write(done / RECORD, msgspec.json.format(msgspec.json.encode(record), indent=1))
+        atomic_write(done / RECORD, sealed(encode_record(record)))
         self.workspace.ledger.flush()
         folder = self.store.commit(done, self.label, before.key if before else None)
         shutil.rmtree(work, ignore_errors=True)

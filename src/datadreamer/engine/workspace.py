@@ -170,7 +170,7 @@ class Workspace:
             open_dataset(folder / "_dataset", info)
             check_result(folder / "_dataset", info, self.ledger)
             return True
-        except DamagedFileError as error:
+        except (DamagedFileError, msgspec.ValidationError, ValueError, OSError) as error:  # or a manifest of nonsense
             logger.warning("%s Step '%s' is made again; answers in the ledger are not asked again.", error, record.name)
             return False
 
