@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = exports(
         "TrainHFClassifier": "train_hf_classifier",
         "TrainHFDPO": "train_hf_dpo",
         "TrainHFFineTune": "train_hf_finetune",
+        "TrainHFRewardModel": "train_hf_reward_model",
         "TrainOpenAIFineTune": "train_openai_finetune",
         "Trainer": "trainer",
         "TrainingPlan": "plan",

@@ -48,9 +48,16 @@ def _is_label(kind: Any) -> bool:
     return _is_scalar_label(kind.value_type if nested else kind)
 
 
+def _is_score(kind: Any) -> bool:
+    import pyarrow.types as pt
+
+    return bool(pt.is_floating(kind) or pt.is_integer(kind))
+
+
 CELLS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "text": (_is_text, "text"),
     "conversation": (_is_conversation, "text, or a list of messages with role and content"),
+    "score": (_is_score, "a number"),
     "label": (_is_label, "a text, a whole number, True or False, or a list of those"),
 }
 

@@ -80,7 +80,7 @@ class TrainOpenAIFineTune(Trainer):
         self._llm = OpenAI(model_name, system_prompt, organization, api_key, base_url, api_version)
         self.system_prompt = self._llm.system_prompt
 
-    def train( 
+    def train(
         self,
         train_input: Column,
         train_output: Column,

@@ -99,6 +99,11 @@ def _measure(multi: bool) -> Any:
     return measure
 
 
+def joint(score: float, loss: float) -> float:
+    """A score from 0 to 1 where ties are broken by the lower loss."""
+    return round(score, 6) + 5e-7 / (1.0 + max(loss, 0.0))  # the loss moves it by less than one mark of the grid
+
+
 def joint_trainer() -> type:
     """A `transformers.Trainer` that also reports `eval_joint`: F1, where ties are broken by the lower loss."""
     from transformers import Trainer
@@ -109,8 +114,7 @@ def joint_trainer() -> type:
             prefix = kwargs.get("metric_key_prefix", "eval")
             f1, loss = output.metrics.get(f"{prefix}_f1"), output.metrics.get(f"{prefix}_loss")
             if f1 is not None and loss is not None:
-                # F1 on a grid of a millionth; the loss moves it by less than one mark of the grid.
-                output.metrics[f"{prefix}_joint"] = round(f1, 6) + 5e-7 / (1.0 + max(loss, 0.0))
+                output.metrics[f"{prefix}_joint"] = joint(f1, loss)
             return output
 
     return JointTrainer

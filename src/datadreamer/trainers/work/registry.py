@@ -16,6 +16,7 @@ KINDS = {
     "hf-classifier": "classify:classify",
     "hf-dpo": "dpo:dpo",
     "hf-finetune": "finetune:finetune",
+    "hf-reward": "reward:reward",
 }
 
 
