@@ -48,7 +48,7 @@ def test_rows_wait_for_a_service_that_comes_back(server: Server, batch_size: int
     server.behaviour = down(40, until=[0.0])
     outcomes = list(Patient("m", base_url=server.url).outcomes([f"p{n}" for n in range(200)], batch_size=batch_size))
     lost = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    # asked one after the other, some rows use up their tries before anybody can know that it is not they who are at fault
+    # asked one by one, some rows use up their tries before anybody can know that it is not they who are at fault
     assert len(lost) <= (4 if batch_size else 0)
     assert all(
         outcome.text == f"to p{number}" for number, outcome in enumerate(outcomes) if isinstance(outcome, Generation)

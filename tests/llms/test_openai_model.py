@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from chat_server import Server
 
 from datadreamer import identity
 from datadreamer.errors import InvalidArgumentError
@@ -47,6 +49,63 @@ def test_azure_has_its_own_address_and_header() -> None:
     assert llm._endpoint.url == url
     assert headers(llm) == {"api-key": "k"}
     assert "2024" not in llm.spec()["endpoint"]
+
+
+AZURE = "https://x.openai.azure.com"
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2NvZ25pdGl2ZXNlcnZpY2VzIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("base", "version", "api", "url"),
+    [
+        (AZURE, None, "chat", f"{AZURE}/openai/v1/chat/completions"),
+        (f"{AZURE}/openai/v1/", None, "chat", f"{AZURE}/openai/v1/chat/completions"),
+        (f"{AZURE}/openai", None, "responses", f"{AZURE}/openai/v1/responses"),
+        (AZURE, "preview", "responses", f"{AZURE}/openai/v1/responses?api-version=preview"),
+        (AZURE, "2025-04-01-preview", "responses", f"{AZURE}/openai/responses?api-version=2025-04-01-preview"),
+        (AZURE, "2024-10-21", "completions", f"{AZURE}/openai/deployments/d/completions?api-version=2024-10-21"),
+        (
+            f"{AZURE}/openai/deployments/other",
+            "2024-10-21",
+            "chat",
+            f"{AZURE}/openai/deployments/other/chat/completions?api-version=2024-10-21",
+        ),
+        (
+            "https://x.services.ai.azure.com/openai/v1",
+            None,
+            "chat",
+            "https://x.services.ai.azure.com/openai/v1/chat/completions",
+        ),
+    ],
+)
+def test_azure_s_addresses_old_and_new(base: str, version: str | None, api: Any, url: str) -> None:
+    llm = OpenAI("d", base_url=base, api_key="k", api_version=version, api=api)
+    assert llm._endpoint.url == url
+    assert llm.provider == "azure"
+
+
+def test_azure_takes_keys_and_tokens_each_in_its_own_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert headers(OpenAI("d", base_url=AZURE, api_key="k")) == {"api-key": "k"}
+    assert headers(OpenAI("d", base_url=AZURE, api_key=TOKEN)) == {"Authorization": f"Bearer {TOKEN}"}
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", TOKEN)
+    assert headers(OpenAI("d", base_url=AZURE)) == {"Authorization": f"Bearer {TOKEN}"}
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "from-the-environment")
+    assert headers(OpenAI("d", base_url=AZURE)) == {"api-key": "from-the-environment"}
+
+
+def test_azure_asks_for_a_new_token_before_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "from-the-environment")
+    tokens = iter([TOKEN, f"{TOKEN}2"])
+    llm = OpenAI("d", base_url=AZURE, azure_ad_token_provider=lambda: next(tokens))
+    assert headers(llm) == {}
+    llm.check()  # needs no key
+    with Server() as server:
+        llm._live_wire.url = server.url
+        llm.run(["a"])
+        llm.run(["b"])
+        assert [seen.headers["Authorization"] for seen in server.requests] == [f"Bearer {TOKEN}", f"Bearer {TOKEN}2"]
+        assert all("api-key" not in seen.headers for seen in server.requests)
+    assert llm.spec() == OpenAI("d", base_url=AZURE, api_key="k").spec()
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "http://", "https://user:pass@host/v1"])

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .providers.google_ai_studio import GoogleAIStudio as GoogleAIStudio
     from .providers.groq import Groq as Groq
     from .providers.hf_api_endpoint import HFAPIEndpoint as HFAPIEndpoint
+    from .providers.local_servers import LlamaServer as LlamaServer
+    from .providers.local_servers import LMStudio as LMStudio
+    from .providers.local_servers import Ollama as Ollama
     from .providers.mistral_ai import MistralAI as MistralAI
     from .providers.openrouter import OpenRouter as OpenRouter
     from .providers.together import Together as Together
@@ -58,7 +61,10 @@ __getattr__, __dir__, __all__ = exports(
         "GoogleAIStudio": "providers.google_ai_studio",
         "Groq": "providers.groq",
         "HFAPIEndpoint": "providers.hf_api_endpoint",
+        "LlamaServer": "providers.local_servers",
+        "LMStudio": "providers.local_servers",
         "MistralAI": "providers.mistral_ai",
+        "Ollama": "providers.local_servers",
         "OpenRouter": "providers.openrouter",
         "Together": "providers.together",
         "VertexAI": "providers.vertex_ai",

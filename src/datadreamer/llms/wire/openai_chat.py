@@ -77,6 +77,7 @@ class ChatFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     limit_name: str = "max_tokens"  # "max_completion_tokens" for OpenAI's own service
     seed_name: str = "seed"
+    repetition_name: str = "repetition_penalty"
     schemas: bool = True  # whether an answer's shape may be a JSON Schema
     strict_schema: bool = False  # whether the service has strict structured outputs
     structured_outputs: bool = False  # whether patterns and choices are given as vLLM wants them
@@ -123,7 +124,7 @@ class OpenAIChat(Wire):
             ("temperature", request.temperature),
             ("top_p", request.top_p),
             ("stop", request.stop),
-            ("repetition_penalty", request.repetition_penalty),
+            (format.repetition_name, request.repetition_penalty),
             ("logit_bias", request.logit_bias),
             (format.seed_name, request.seed),
             ("tools", request.tools),
