@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from chat_server import Server, answer, error
 
-from datadreamer import _context
+from datadreamer import DataDreamer, _context
 from datadreamer.errors import AuthenticationError, InvalidArgumentError, InvalidTypeError, ModelError
 from datadreamer.ledger import Ledger
 from datadreamer.llms import LLM, Chat, FakeLLM, Generation, OpenAI, ParallelLLM, Request
 from datadreamer.llms.types import Failure
+from datadreamer.steps import DataFromPrompt
 
 
 class Upper(LLM):
@@ -326,3 +329,32 @@ def test_what_is_no_model_is_refused_by_name() -> None:
         ParallelLLM()
     with pytest.raises(InvalidTypeError, match=r"ParallelLLM\(\*llms\)"):
         ParallelLLM([FakeLLM()])  # type: ignore[arg-type]
+
+
+def test_a_steps_card_names_the_models_that_answered_with_their_terms(server: Server, tmp_path: Path) -> None:
+    class Licensed(FakeLLM):
+        license = "MIT"  # type: ignore[assignment]
+
+    with DataDreamer(str(tmp_path)):
+        llm = ParallelLLM(Licensed("a", model_name="one", latency=0.01), FakeLLM("b", model_name="two", latency=0.01))
+        step = DataFromPrompt("Ask", args={"llm": llm, "n": 40, "instruction": "Go."})
+        texts = list(step.output["generations"])
+    models = {one["asked"]: one for one in json.loads((tmp_path / "ask" / "step.json").read_text())["models"]}
+    assert {name: sum(one["served"].values()) for name, one in models.items()} == {
+        "one": texts.count("a"),
+        "two": texts.count("b"),
+    }
+    assert models["one"]["license"]["text"] == "MIT"
+
+
+def test_a_step_is_the_same_whatever_the_number_and_order_of_the_models(tmp_path: Path) -> None:
+    def workflow(llm: LLM) -> list[str]:
+        with DataDreamer(str(tmp_path)):
+            step = DataFromPrompt("Ask", args={"llm": llm, "n": 20, "instruction": "Go."})
+            return list(step.output["generations"])
+
+    fakes = [FakeLLM(name, model_name=name) for name in ("one", "two")]
+    texts = workflow(ParallelLLM(*fakes))
+    asked = sum(fake.calls for fake in fakes)
+    assert workflow(ParallelLLM(fakes[1], fakes[0], fakes[1])) == texts
+    assert sum(fake.calls for fake in fakes) == asked == 20

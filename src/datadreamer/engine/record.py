@@ -193,6 +193,7 @@ def model_uses(step: Step, scope: _context.StepScope | None) -> list[ModelUse]:
     named = (*step._args.values(), *step.identity().values())  # a step may hold several models in one setting
     holders = [value for value in named if hasattr(value, "spec")]
     holders += [model for value in holders for model in getattr(value, "models", ())]  # a retriever's embedder
+    holders = [*holders, *(one for value in holders for one in getattr(value, "members", ()))]  # models as one
     known = {getattr(value, "display_name", None): value for value in holders}
     sampling: dict[str, Any] = getattr(step, "sampling", dict)()
     return [
