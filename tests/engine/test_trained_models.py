@@ -152,22 +152,33 @@ def trainer_classes() -> list[Any]:
     return [kind for kind in found if isinstance(kind, type) and issubclass(kind, Trainer) and kind is not Trainer]
 
 
-@pytest.mark.parametrize("kind", trainer_classes(), ids=lambda kind: kind.__name__)
-def test_a_trainer_is_identified_by_every_setting_and_by_nothing_else(kind: Any, base: Path) -> None:
+def trainings() -> list[tuple[Any, str]]:
+    """Every trainer with each of its methods that train."""
+    found = [
+        (kind, [name for name in dir(kind) if name.startswith("train_with_")] or ["train"])
+        for kind in trainer_classes()
+    ]
+    return [(kind, method) for kind, methods in found for method in methods]
+
+
+@pytest.mark.parametrize(("kind", "method"), trainings(), ids=lambda item: getattr(item, "__name__", item))
+def test_a_trainer_is_identified_by_every_setting_and_by_nothing_else(kind: Any, method: str, base: Path) -> None:
     session = Planning()
     _context.set_session(session)
-    parameters = inspect.signature(kind.train).parameters
+    parameters = inspect.signature(getattr(kind, method)).parameters
     inputs = [name for name in parameters if name.startswith(("train_", "validation_"))]
     needed = [name for name in inputs if parameters[name].default is inspect.Parameter.empty]
 
     def columns(last: str) -> dict[str, Any]:
         """The columns that must be given: what is asked, then answers, which have few values."""
-        made = tiny.columns(asked=[*ROWS["q"][:-1], last], answered=ROWS["a"])
-        return {name: made["answered" if number else "asked"] for number, name in enumerate(needed)}
+        numbers = [float(number) for number in range(len(ROWS["a"]))]
+        made = tiny.columns(asked=[*ROWS["q"][:-1], last], answered=ROWS["a"], score=numbers)
+        kinds = ["asked", *("score" if "scores" in name else "answered" for name in needed[1:])]
+        return {name: made[column] for name, column in zip(needed, kinds, strict=True)}
 
     def key(constructor: dict[str, Any] | None = None, train: dict[str, Any] | None = None) -> str:
         made = kind(**{"name": "A name", "model_name": str(base), **(constructor or {})})
-        made.train(**{**columns("the last"), **(train or {})})
+        getattr(made, method)(**{**columns("the last"), **(train or {})})
         return session.key
 
     try:
