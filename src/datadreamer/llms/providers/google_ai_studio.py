@@ -33,7 +33,7 @@ class GoogleAIStudio(Provider):
     )
     output_dialect = GEMINI
     wire_name = "gemini"
-    extra_parameters = frozenset({"extra_body", *GENERATION_CONFIG, *BESIDE})
+    extra_parameters = frozenset({"extra_body", "tool_choice", *GENERATION_CONFIG, *BESIDE})
     refused_parameters: Mapping[str, str] = {**NO_REPETITION_PENALTY, **NO_LOGIT_BIAS}
 
     def _path(self, model_name: str) -> str:

@@ -83,7 +83,9 @@ class CohereChat(Wire):
             body["response_format"] = _format(request.response_format)
         extra = dict(request.extra or {})
         more = extra.pop("extra_body", None)
-        if isinstance(extra.get("tool_choice"), str):
+        if extra.get("tool_choice") == "auto":  # has no word of its own there
+            del extra["tool_choice"]
+        elif isinstance(extra.get("tool_choice"), str):
             extra["tool_choice"] = _TOOL_CHOICES.get(extra["tool_choice"], extra["tool_choice"])
         body.update(extra)
         if more:

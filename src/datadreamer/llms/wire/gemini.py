@@ -36,6 +36,7 @@ _FINISH = {
         "content_filter",
     ),
 }
+_TOOL_CHOICES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _BROKEN = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "OTHER"})
 #: parameters of a call, by what the API calls them inside `generationConfig` and beside it
 GENERATION_CONFIG = {
@@ -134,6 +135,8 @@ class Gemini(Wire):
             if request.response_format["type"] == "json_schema":
                 config["responseJsonSchema"] = request.response_format["schema"]
         body["generationConfig"] = config
+        if "tool_choice" in extra:
+            body["toolConfig"] = _tool_config(extra["tool_choice"])
         body.update({BESIDE[name]: value for name, value in extra.items() if name in BESIDE})
         if more:
             body.update(more)
@@ -281,6 +284,15 @@ def _tools(tools: tuple[dict[str, Any], ...]) -> list[Any]:
         for function in functions
     ]
     return [{"functionDeclarations": declared}, *others]
+
+
+def _tool_config(choice: Any) -> Any:
+    if isinstance(choice, str):
+        return {"functionCallingConfig": {"mode": _TOOL_CHOICES.get(choice, choice)}}
+    function = contents.function_of(choice)
+    if function is None:
+        return choice  # as the API has it
+    return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [function["name"]]}}
 
 
 def _tool_call(part: _Part) -> dict[str, Any]:
