@@ -1,5 +1,7 @@
 """A chat completions server on loopback for measurements: answers after a fixed time and does nothing else.
 
+`--slow 0.02` lets that share of the answers take five times as long.
+
 A bare asyncio protocol, so that on a machine with few cores it takes as little as it can from what is measured.
 
     python benchmarks/loopback.py --port 8123 --latency 0.05
@@ -28,6 +30,8 @@ class Answer(asyncio.Protocol):
     """One connection: reads whole requests, answers each after the latency."""
 
     latency = 0.05
+    every = 0  # one answer in so many is slow
+    count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -44,11 +48,13 @@ class Answer(asyncio.Protocol):
             if len(self.buffer) < end + 4 + length:
                 return
             self.buffer = self.buffer[end + 4 + length :]
-            self.loop.call_later(self.latency, self.transport.write, RESPONSE)
+            Answer.count += 1
+            slow = self.every and Answer.count % self.every == 0
+            self.loop.call_later(self.latency * (5 if slow else 1), self.transport.write, RESPONSE)
 
 
-async def serve(port: int, latency: float) -> None:
-    Answer.latency = latency
+async def serve(port: int, latency: float, slow: float) -> None:
+    Answer.latency, Answer.every = latency, round(1 / slow) if slow else 0
     server = await asyncio.get_running_loop().create_server(Answer, "127.0.0.1", port, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -58,5 +64,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds per answer")
+    parser.add_argument("--slow", type=float, default=0.0, help="share of answers that take five times as long")
     arguments = parser.parse_args()
-    asyncio.run(serve(arguments.port, arguments.latency))
+    asyncio.run(serve(arguments.port, arguments.latency, arguments.slow))
