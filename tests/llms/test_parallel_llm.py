@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -358,3 +359,25 @@ def test_a_step_is_the_same_whatever_the_number_and_order_of_the_models(tmp_path
     asked = sum(fake.calls for fake in fakes)
     assert workflow(ParallelLLM(fakes[1], fakes[0], fakes[1])) == texts
     assert sum(fake.calls for fake in fakes) == asked == 20
+
+
+def test_a_service_that_goes_down_in_the_middle_holds_up_no_row(server: Server, other: Server) -> None:
+    async def works_for_a_while(server: Server, number: int, body: dict[str, Any]) -> web.StreamResponse:
+        return answer(f"echo {body['messages'][-1]['content']}") if number < 40 else error(503, "down")
+
+    server.behaviour = works_for_a_while
+    other.behaviour = served_by("two")
+    both = ParallelLLM(OpenAI("m", base_url=server.url), OpenAI("n", base_url=other.url))
+    prompts = [f"p{number}" for number in range(3000)]
+    started = time.monotonic()
+    assert [text.removeprefix("echo ") for text in both.run(prompts)] == prompts
+    assert time.monotonic() - started < 60  # an outage is waited out for much longer, where there is nobody else
+
+
+def test_limits_per_minute_of_one_model_hold_up_that_one_alone(server: Server, other: Server) -> None:
+    slow = OpenAI("m", base_url=server.url, requests_per_minute=6)
+    both = ParallelLLM(slow, OpenAI("n", base_url=other.url))
+    prompts = [f"p{number}" for number in range(200)]
+    started = time.monotonic()
+    assert both.run(prompts) == [f"echo {prompt}" for prompt in prompts]
+    assert time.monotonic() - started < 30

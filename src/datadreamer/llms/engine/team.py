@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .call import Call, Waiter
 
 COME_BACK = 60.0  # seconds after which a member whose server was gone is tried again
+LOOK = 0.2  # seconds after which members are looked at again: one may have come to wait, or be free, without a word
 ALIKE = 5  # requests of a member that has answered nothing yet that may fail alike before it is set aside
 _OF_THE_REQUEST = frozenset({"bad_request", "context_length", "content_filter"})  # the same model would say the same
 
@@ -40,6 +41,7 @@ class Team:
         self._alike = {llm.members[0].spec() == one.spec() for one in llm.members} == {True}
         self._errands: dict[Call, Errand] = {}  # of every call that is not finished
         self._open: dict[tuple[int, bytes], Call] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._gone: dict[int, float] = {}  # member to the time when it may be tried again
 
     # --- what a desk offers -----------------------------------------------------------------------------------------
@@ -71,6 +73,8 @@ class Team:
                 break
         if not self.crew.working:
             self._end()
+        elif self._timer is None and (lane.pending or self._could_help()):
+            self._timer = self.loop.call_later(LOOK, self._look_again)
 
     def drop(self, call: Call, waiter: Waiter) -> None:
         """`waiter` no longer wants the answer; a call that nobody wants is cancelled."""
@@ -193,6 +197,15 @@ class Team:
             for member in working:
                 for errand in member.taken_back():  # a rate limit holds it up, and somebody else is free
                     self.lane.pending.appendleft(errand.call_of_team)
+
+    def _could_help(self) -> bool:
+        """Whether somebody is free while somebody else has requests, which may come to wait without a word."""
+        working = [self.members[place] for place in self.crew.working]
+        return len(working) > 1 and any(one.active for one in working) and any(one.room() > 0 for one in working)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.pump()
 
     def _end(self) -> None:
         """Nobody works any more. Whoever asks after this tries all members again."""

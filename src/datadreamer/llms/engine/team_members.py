@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .team import Team
     from .team_books import TeamBook
 
+REST = 1.0  # seconds for which a member gets nothing after requests were taken back from it
 READ_AHEAD = 250  # prompts that are kept ready for a local member at least, so that lengths can be matched
 
 
@@ -114,6 +115,7 @@ class Hosted(Member):
         super().__init__(llm)
         self._desk = desk
         self._lane = lane
+        self._rests_until = 0.0
 
     def limit(self) -> float:
         limit, cap = self._desk.limiter.limit, self._lane.cap
@@ -124,10 +126,19 @@ class Hosted(Member):
 
     def room(self) -> int:
         limiter, lane = self._desk.limiter, self._lane
-        if limiter.paused(self._desk.loop.time()):
+        if self._held():
             return 0
         free = int(limiter.limit) - limiter.in_flight
+        if self._desk.circuit.open or self._desk.pace is not None:
+            free = min(free, 1)  # one tries whether the service is back, or whether the next may go
         return (free if lane.cap is None else min(free, lane.cap - lane.active)) - len(lane.pending)
+
+    def _held(self) -> bool:
+        """Whether nothing can be sent now: a rate limit, or a service that is down; or could not a moment ago."""
+        now, circuit = self._desk.loop.time(), self._desk.circuit
+        if self._desk.limiter.paused(now) or now < self._rests_until:
+            return True
+        return circuit.open and self.llm.retry_on_fail and (circuit.probing or circuit.wait(now) > 0)
 
     def load(self) -> float:
         limiter = self._desk.limiter
@@ -148,10 +159,11 @@ class Hosted(Member):
         self._desk.drop(errand.call, errand)
 
     def taken_back(self) -> list[Errand]:
-        if not self._lane.pending or not self._desk.limiter.paused(self._desk.loop.time()):
+        if not self._lane.pending or not (self._held() or self._desk.pace is not None):
             return []
         found = [call.waiters[0] for call in self._lane.pending if len(call.waiters) == 1 and not call.done]
         self._lane.pending.clear()
+        self._rests_until = self._desk.loop.time() + REST
         errands = [errand for errand in found if isinstance(errand, Errand)]
         for errand in errands:
             self.drop(errand)
