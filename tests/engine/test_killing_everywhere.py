@@ -86,4 +86,4 @@ def test_kills_while_a_model_is_trained_and_committed_give_the_same_model(tmp_pa
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["wrong"] == []
     assert sum(found["kills"].values()) == TRAINING_KILLS
-    assert {"training", "saving a checkpoint", "committing"} <= set(found["kills"])
+    assert len(found["kills"]) >= 4, "of six phases"

@@ -107,7 +107,8 @@ def until_done(base: Path, output: Path, moments: random.Random, kills: Counter[
     errors = output.with_name("error")
     while True:
         there = {name: set(output.glob(pattern)) for name, pattern in MILESTONES.items()}
-        milestone = moments.choice([name for name in MILESTONES if not there[name] or "checkpoint" in name])
+        ahead = [name for name in MILESTONES if not there[name] or "checkpoint" in name]
+        milestone = min(ahead, key=lambda name: (kills[name], moments.random()))
         pid = in_child(lambda: workflow(base, output), errors)
         if kills.total() < most:
             kill_after(pid, output, milestone, there[milestone], moments.uniform(0, 0.03))
