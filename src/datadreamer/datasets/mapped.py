@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 import pyarrow as pa
 
-MOST_RESIDENT = 32 << 20
+MOST_RESIDENT = 24 << 20
 _DONTNEED = 4  # MADV_DONTNEED, the same number on Linux and macOS; for a file it only lets go of pages
 
 
@@ -47,6 +47,7 @@ def _find_madvise() -> ctypes._NamedFuncPointer | None:
 
 
 _madvise = _find_madvise()
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 
 class _Resident:
@@ -100,4 +101,11 @@ def settle(read: int = 0) -> None:
     _resident.rest()
 
 
-__all__ = ["MOST_RESIDENT", "MappedFile", "settle"]
+def return_memory() -> None:
+    """Hand memory that was freed back to the system: else what comes next is on top of what this thread had."""
+    pa.default_memory_pool().release_unused()
+    if _trim is not None:
+        _trim(0)
+
+
+__all__ = ["MOST_RESIDENT", "MappedFile", "return_memory", "settle"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .info import DatasetInfo
 
 BATCH_ROWS = 8_192
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 4 << 20
 
 Memo = Callable[[str, str, Callable[[], str]], str]
 

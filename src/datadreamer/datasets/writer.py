@@ -15,10 +15,11 @@ from ..errors import StepOutputError
 from .convert import cast, cell_name, normalize
 from .growing import GrowingSchema
 from .info import DatasetInfo
+from .mapped import return_memory
 from .part_stack import PartStack
 from .rows import Rows, open_dataset
 
-BUFFER_BYTES = 16 << 20  # Python rows and small batches held before they go to the file
+BUFFER_BYTES = 8 << 20  # Python rows and small batches held before they go to the file
 BUFFER_ROWS = 8_192
 PART_BYTES = 256 << 20
 FIRST_CUT = 2.0  # seconds
@@ -277,6 +278,7 @@ class DatasetWriter:
         if self._pending_bytes + self._parts.open_bytes >= self._part_bytes:
             self._write_pending()
             self._parts.close()
+            return_memory()
 
     def finish(self) -> DatasetInfo:
         """Close the last part, give all parts one schema, and return what the manifest says about them."""
@@ -284,7 +286,7 @@ class DatasetWriter:
         self._write_pending()
         schema = self._final_schema()
         parts, digests = self._parts.finish(schema)
-        pa.default_memory_pool().release_unused()  # else the next step's memory comes on top of what this one had
+        return_memory()
         return DatasetInfo.make(schema, digests, self.rows, parts)
 
     def _final_schema(self) -> pa.Schema:

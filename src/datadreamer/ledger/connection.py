@@ -98,7 +98,7 @@ def _checked(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
 def _connect(path: str, mode: str) -> sqlite3.Connection:
     target = MEMORY if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(
-        target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64, uri=True
+        target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=4, uri=True
     )
     try:
         connection.execute(f"PRAGMA cache_size = -{schema.CACHE_KIB}")

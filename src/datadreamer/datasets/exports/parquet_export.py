@@ -13,7 +13,7 @@ from ..rows import Rows
 from .target import writing_file
 
 GROUP_ROWS = 1 << 20
-GROUP_BYTES = 128 << 20
+GROUP_BYTES = 32 << 20
 
 
 def export_parquet(rows: Rows, path: str | Path, *, compression: str = "zstd") -> Path:
