@@ -70,7 +70,7 @@ def test_the_window_is_bounded_whatever_the_number_of_prompts() -> None:
     for _ in range(10):
         next(outcomes)
     time.sleep(0.2)
-    assert taken < 300  # a reader that stops reading stops the asking
+    assert taken <= 4 * 256 + 256  # four times the cap and a chunk: a reader that stops reading stops the asking
     outcomes.close()
 
 

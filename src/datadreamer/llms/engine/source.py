@@ -33,6 +33,10 @@ class Slot:
         self.owner: Any = None
         self.call: Any = None
 
+    def forget(self) -> None:
+        """Let go of the question: who asks it has it, and thousands of answers may wait here to be read."""
+        del self.request, self.parts
+
     def deliver(self, outcome: Outcome, shared: bool) -> None:
         self.owner.delivered(self, outcome, shared)
 

@@ -98,12 +98,14 @@ class Stream:
         slots, missing = self._source.take(prompts)
         self._window.extend(slots)
         self._hits_only = not missing
-        if not missing:
-            return
         source = self._source
         for slot in missing:
             slot.owner = self
             slot.call = Call(source.llm, slot.request, slot.key, slot.parts, source.book, slot)
+        for slot in slots:
+            slot.forget()
+        if not missing:
+            return
         self._sent += len(missing)
         self._loop.call_soon_threadsafe(self._submit, missing)
 
