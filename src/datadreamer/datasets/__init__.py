@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = exports(
         "sample_indices": "operations",
         "shuffle_indices": "operations",
         "sort_indices": "operations",
+        "spooled": "spool",
         "split_indices": "splits",
         "split_paths": "exports",
         "unique_indices": "operations",

@@ -8,7 +8,6 @@ from typing import Any
 
 from .. import _context
 from ..datasets import (
-    OutputDataset,
     Rows,
     export_csv,
     export_hf_dataset,
@@ -18,6 +17,7 @@ from ..datasets import (
     split_paths,
 )
 from ..errors import InvalidArgumentError, nearest
+from .operations.base import stored_rows
 from .step import Step
 
 logger = logging.getLogger("datadreamer.step")
@@ -104,4 +104,4 @@ def _parts(step: Step, sizes: dict[str, Any]) -> dict[str, Rows] | None:
 
 def _rows(step: Step) -> Rows:
     output = step.output
-    return output.rows if isinstance(output, OutputDataset) else Rows.from_list(list(output))
+    return stored_rows(output)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from inspect import signature
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from ...datasets import OutputDataset, OutputIterableDataset
+from ... import _context
+from ...datasets import OutputDataset, OutputIterableDataset, spooled
 from ...datasets import Rows as StoredRows
 from ...errors import InvalidArgumentError, nearest
 from ..fields import Rows, runtime
@@ -102,8 +104,14 @@ def of_rows(step: Step, rows: Any, source: Any) -> OutputDataset:
 
 
 def stored_rows(source: Any) -> StoredRows:
-    """The rows of a source, computed and held in memory where they are lazy."""
-    return source.rows if isinstance(source, OutputDataset) else StoredRows.from_list(list(source))
+    """The rows of a source; computed, and put on disk for as long as they are used, where they are lazy."""
+    return source.rows if isinstance(source, OutputDataset) else spooled(iter(source), scratch_folder())
+
+
+def scratch_folder() -> Path | None:
+    """Where files may stand that are gone with the process: on the disk of the session, which has room for its rows."""
+    folder = getattr(_context.session(), "folder", None)
+    return None if folder is None else Path(folder) / "_work"
 
 
 def refuse_twice(step: Step, names: list[str]) -> list[str]:

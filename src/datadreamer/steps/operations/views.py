@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
-from ...datasets import OutputDataset, OutputIterableDataset, concat_rows
+from ...datasets import OutputDataset, OutputIterableDataset, concat_rows, spooled
 from ...datasets import Rows as StoredRows
 from ...errors import InvalidArgumentError
-from .base import Dataset, Operation, of_rows, refuse_twice
+from .base import Dataset, Operation, of_rows, refuse_twice, scratch_folder
 
 
 class _View(Operation):
@@ -19,8 +19,9 @@ class _View(Operation):
         raise NotImplementedError
 
     def streamed(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Without a way to stream, the rows are computed and held first."""
-        return self.stored(StoredRows.from_list(list(rows))).iterate()
+        """Without a way to stream, the rows are computed first, and stand on disk meanwhile."""
+        whole = spooled(rows, scratch_folder())
+        return self.stored(whole).iterate()
 
     def streamed_columns(self, names: list[str]) -> list[str]:
         return names
