@@ -470,4 +470,4 @@ def test_an_asynchronous_process_loses_rows_alike(run: Run, tmp_path: Path) -> N
         return rows(Asks("Asks", text=texts("a", "bad", "odd", "b"), llm=llm))
 
     assert run(workflow) == [{"said": "A"}, {"said": "B"}]
-    assert record(tmp_path, "asks").rows.failed == {"BadRequestError": 1, "KeyError": 1}
+    assert record(tmp_path, "asks").rows.failed == {"bad_request": 1, "KeyError": 1}
