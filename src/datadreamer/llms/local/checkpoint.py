@@ -127,6 +127,8 @@ def _model_folder(folder: Path) -> Path:
 
 def _on_hub(checkpoint: Checkpoint, needed_for: str) -> Checkpoint:
     hub = _lazy.require("huggingface_hub", extra="hf", needed_for=needed_for)
+    for module in ("constants", "errors"):  # not all of its modules come by themselves
+        _lazy.require(f"huggingface_hub.{module}", extra="hf", needed_for=needed_for)
     revision = checkpoint.revision or "main"
     if hub.constants.HF_HUB_OFFLINE:
         return _offline(hub, checkpoint, revision)
