@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from .rows import LazyRows as LazyRows
     from .sources.csv_source import CSVDataSource as CSVDataSource
     from .sources.data_source import DataSource as DataSource
+    from .sources.duckdb_source import DuckDBDataSource as DuckDBDataSource
     from .sources.hf_dataset_source import HFDatasetDataSource as HFDatasetDataSource
     from .sources.hf_hub_source import HFHubDataSource as HFHubDataSource
     from .sources.json_source import JSONDataSource as JSONDataSource
     from .sources.parquet_source import ParquetDataSource as ParquetDataSource
+    from .sources.sql_source import SQLDataSource as SQLDataSource
     from .sources.text_source import TextDataSource as TextDataSource
     from .step import Step as Step
     from .step import SuperStep as SuperStep
@@ -69,6 +71,8 @@ __getattr__, __dir__, __all__ = exports(
         "CSVDataSource": "sources.csv_source",
         "TextDataSource": "sources.text_source",
         "ParquetDataSource": "sources.parquet_source",
+        "SQLDataSource": "sources.sql_source",
+        "DuckDBDataSource": "sources.duckdb_source",
         "HFDatasetDataSource": "sources.hf_dataset_source",
         "HFHubDataSource": "sources.hf_hub_source",
         "Prompt": "prompting.prompt",
