@@ -39,7 +39,7 @@ def test_folders_globs_and_lists(tmp_path):
         ({"data_files": 3}, "a path, a glob or a list of them, not int 3"),
         ({"data_files": ["a.txt", None]}, "a path, a glob or a list of them, not list"),
         ({"data_files": {"train": "x"}}, "by split is not supported"),
-        ({"data_files": "https://example.org/a.txt"}, "download it first"),
+        ({"data_files": "memory://nowhere/a.txt"}, "cannot be read"),
     ],
 )
 def test_what_is_not_there_is_named(tmp_path, where, words):

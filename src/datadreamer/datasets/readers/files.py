@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TextIO, cast
 
 from ...errors import SourceError, nearest
+from .remote import fetch, is_address
 
 SUFFIXES = {
     "csv": (".csv", ".tsv"),
@@ -33,13 +34,16 @@ def resolve_files(
     kind: str,
     data_folder: str | Path | None = None,
     data_files: str | Path | Sequence[str | Path] | None = None,
+    downloads: Path | None = None,
 ) -> list[Path]:
     """The files of a source, in the order given; what a glob or a folder finds is sorted by name.
 
     Args:
         kind: `"csv"`, `"json"`, `"text"` or `"parquet"`: which endings count in a folder.
         data_folder: a folder, searched with its subfolders; with `data_files`, what those are relative to.
-        data_files: a path, a glob such as `"data/*.csv"`, a folder, or a list of them.
+        data_files: a path, a glob such as `"data/*.csv"`, a folder, an address such as `"s3://bucket/*.csv"`, or a list
+            of them.
+        downloads: where copies of what has an address are kept; see `remote`.
 
     Raises:
         SourceError: nothing is given, or something is not there.
@@ -48,6 +52,8 @@ def resolve_files(
         raise SourceError(
             "data_files by split is not supported: one source gives one dataset. Make one source for each split."
         )
+    if data_folder is not None and is_address(data_folder):
+        return fetch(_joined(str(data_folder), data_files), SUFFIXES[kind], downloads)
     base = Path(data_folder).expanduser() if data_folder is not None else None
     if data_files is None:
         if base is None:
@@ -58,15 +64,24 @@ def resolve_files(
         raise SourceError(
             f"data_files is a path, a glob or a list of them, not {type(data_files).__name__} {given!r:.80}."
         )
-    found = [path for entry in given for path in _entry(kind, base, entry)]
+    found = [path for entry in given for path in _entry(kind, base, entry, downloads)]
     if not found:
         raise SourceError("data_files is an empty list: name at least one file.")
     return list(dict.fromkeys(found))
 
 
-def _entry(kind: str, base: Path | None, entry: str | Path) -> list[Path]:
-    if "://" in str(entry):
-        raise SourceError(f"{entry} is an address, and this source reads files: download it first.")
+def _joined(folder: str, data_files: Any) -> str:
+    """One address of a folder and what is wanted of it."""
+    if data_files is None:
+        return folder
+    if not isinstance(data_files, str):
+        raise SourceError("With an address as data_folder, data_files is one name or pattern: give whole addresses.")
+    return f"{folder.rstrip('/')}/{data_files}"
+
+
+def _entry(kind: str, base: Path | None, entry: str | Path, downloads: Path | None) -> list[Path]:
+    if is_address(entry):
+        return fetch(str(entry), SUFFIXES[kind], downloads)
     path = Path(entry).expanduser()
     path = base / path if base is not None else path
     if path.is_dir():

@@ -58,6 +58,7 @@ def open_source(
     kind: str,
     data_folder: str | Path | None = None,
     data_files: str | Path | Sequence[str | Path] | None = None,
+    downloads: Path | None = None,
     **options: Any,
 ) -> Source:
     """Rows from files.
@@ -66,6 +67,7 @@ def open_source(
         kind: `"csv"`, `"json"`, `"text"` or `"parquet"`.
         data_folder: see `resolve_files`.
         data_files: see `resolve_files`.
+        downloads: see `resolve_files`.
         options: see the reader of that kind (`csv_files`, `json_files`, `text_files`, `parquet_files`).
 
     Raises:
@@ -74,7 +76,7 @@ def open_source(
     """
     module = _reader_module(kind)
     settled = settle(kind, module.OPTIONS, module.ALIASES, options)
-    files = resolve_files(kind, data_folder, data_files)
+    files = resolve_files(kind, data_folder, data_files, downloads)
     return Source(kind, files, settled, module.reader(files, settled))
 
 

@@ -30,8 +30,9 @@ class DataSource(Source):
 
     Args:
         name: the step's name.
-        data: a dict of lists, a list of dicts, a Hugging Face `Dataset`, an Arrow table, a pandas or polars data frame,
-            or a function that returns an iterator of rows (dicts), which is then called whenever the rows are read.
+        data: a dict of lists, a list of dicts, a Hugging Face `Dataset`, an Arrow table or reader, a pandas or polars
+            data frame, a structured NumPy array, or a function that returns an iterator of rows (dicts), which is then
+            called whenever the rows are read.
         total_num_rows: how many rows a function gives, when known.
         auto_progress: report progress from `total_num_rows`.
         progress_interval, force, verbose, log_level, save_num_proc, save_num_shards, background: as for `Step`.
@@ -135,10 +136,15 @@ def _rows(who: str, data: Any) -> Any:
     if kind in ("DatasetDict", "IterableDatasetDict"):
         raise InvalidArgumentError(f"{who}: data has several splits ({', '.join(data)}). Pass one, as data['train'].")
     if module == "datasets" and kind == "IterableDataset":
-        return Rows.from_list(list(data))
+        return _computed(data)
+    if module == "pyarrow" and kind in ("RecordBatch", "RecordBatchReader"):
+        return Rows.from_table(data.read_all() if kind == "RecordBatchReader" else pa.Table.from_batches([data]))
+    if module == "numpy" and getattr(data.dtype, "names", None):  # a structured array is columns
+        data = {field: data[field] for field in data.dtype.names}
     if module == "pandas":
         return Rows.from_table(pa.Table.from_pandas(data, preserve_index=False))
     if module == "polars":
+        data = data.collect() if kind == "LazyFrame" else data
         return Rows.from_table(data.to_arrow())
     try:
         if isinstance(data, Mapping):
@@ -151,7 +157,7 @@ def _rows(who: str, data: Any) -> Any:
         raise InvalidArgumentError(f"{who}: {error}") from None
     data = getattr(data, "output", data)  # a step stands for its result
     if isinstance(data, OutputIterableDataset):
-        return Rows.from_list(list(data))
+        return _computed(data)
     try:
         return as_rows(data)
     except ValueError:
@@ -161,6 +167,14 @@ def _rows(who: str, data: Any) -> Any:
             f"{who}: data must be a dict of lists, a list of dicts, a Hugging Face Dataset, an Arrow table, "
             f"a data frame or a generator function, not {type(data).__name__}.{hint}"
         ) from None
+
+
+def _computed(data: Any) -> Any:
+    """Rows that are made as they are read, put on disk: there may be more of them than memory."""
+    from ...datasets import spooled
+    from ..operations.base import scratch_folder
+
+    return spooled(iter(data), scratch_folder())
 
 
 def _dictionaries(who: str, data: Sequence[Any]) -> list[dict[str, Any]]:

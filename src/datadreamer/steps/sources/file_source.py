@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ... import _context
 from ...errors import InvalidTypeError, SourceError
+from ..operations.base import scratch_folder
 from ..rows import Chunk
 from .data_source import DataSource, without_self
 
@@ -22,7 +23,9 @@ class FileSource(DataSource):
         name: the step's name.
         data_folder: a folder, all of whose files of this kind are read, in the order of their names; with `data_files`,
             the folder that these names start from.
-        data_files: a file, a pattern such as `"part-*.jsonl"`, or a list of them; compressed ones by their ending.
+        data_files: a file, a pattern such as `"part-*.jsonl"`, an address that fsspec understands such as
+            `"s3://bucket/part-*.jsonl"`, or a list of them; compressed ones by their ending. What has an address is
+            copied beside the rows, once as long as it does not change.
         progress_interval, force, verbose, log_level, save_num_proc, save_num_shards, background: as for `Step`.
         **config_kwargs: how the files are read; an unknown option raises.
 
@@ -74,7 +77,9 @@ class FileSource(DataSource):
     def _open(self) -> Any:
         from ...datasets.readers import open_source
 
-        return open_source(self.kind, self.data_folder, self.data_files, **self.options())
+        scratch = scratch_folder()
+        downloads = None if scratch is None else scratch / "downloads"
+        return open_source(self.kind, self.data_folder, self.data_files, downloads, **self.options())
 
     @property
     def keeps(self) -> str:  # type: ignore[override]
