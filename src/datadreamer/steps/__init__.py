@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .curation.filter_by_language import FilterByLanguage as FilterByLanguage
     from .curation.filter_by_length import FilterByLength as FilterByLength
     from .curation.filter_by_quality import FilterByQuality as FilterByQuality
+    from .curation.measure_diversity import MeasureDiversity as MeasureDiversity
     from .curation.semantic_deduplicate import SemanticDeduplicate as SemanticDeduplicate
     from .fields import Column as Column
     from .fields import Rows as Rows
@@ -96,6 +97,7 @@ __getattr__, __dir__, __all__ = exports(
         "FilterByLength": "curation.filter_by_length",
         "FilterByLanguage": "curation.filter_by_language",
         "FilterByQuality": "curation.filter_by_quality",
+        "MeasureDiversity": "curation.measure_diversity",
         "concat": "operations.combining",
         "zipped": "operations.combining",
         "wait": "waiting",

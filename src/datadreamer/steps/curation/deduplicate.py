@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,6 +10,7 @@ from ...errors import InvalidArgumentError, nearest
 from ..fields import Column, setting
 from . import minhash, normal_text
 from .duplicates import KEPT, DuplicateStep
+from .near_duplicates import near_duplicates
 
 if TYPE_CHECKING:
     from ...datasets import Rows as StoredRows
@@ -26,7 +25,6 @@ CITATION = """@inproceedings{lee2022deduplicating,
 }"""
 
 METHODS = ("exact", "minhash")
-_REMEMBERED = 4_096  # texts whose pieces are held while others are compared with them
 
 
 class Deduplicate(DuplicateStep):
@@ -90,63 +88,19 @@ class Deduplicate(DuplicateStep):
         for first, texts in self.text_batches(rows):
             for row, text in enumerate(texts, first):
                 if text is not None:
-                    # a digest in the text's place: memory does not grow with the length of the texts
-                    key = blake2b(self._normal(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-                    earlier = first_with.setdefault(key, row)
+                    earlier = first_with.setdefault(normal_text.key_of(self._normal(text)), row)
                     of[row] = KEPT if earlier == row else earlier
         return of
 
     def _similar(self, rows: StoredRows) -> np.ndarray:
         bands = minhash.Bands(self.threshold, self.unit, self.ngram, self.num_hashes, self.seed or 0)
-        keys, present = self._keys(rows, bands)
-        suspects = _sharing(keys, present)
-        of, kept_with = np.full(rows.num_rows, KEPT, np.int64), dict[tuple[int, int], list[int]]()
-        pieces = _Pieces(rows.select_columns(self._read), self._normal, bands)
-        for row in suspects.tolist():
-            places = list(enumerate(keys[row].tolist()))
-            earlier = sorted({kept for place in places for kept in kept_with.get(place, ())})
-            own = pieces.of(row)
-            of[row] = next((kept for kept in earlier if bands.alike(own, pieces.of(kept))), KEPT)
-            if of[row] == KEPT:
-                for place in places:
-                    kept_with.setdefault(place, []).append(row)
-        return of
+        texts = rows.select_columns(self._read)
 
-    def _keys(self, rows: StoredRows, bands: minhash.Bands) -> tuple[np.ndarray, np.ndarray]:
-        """The band keys of every row, and which rows have a text."""
-        keys, present = np.zeros((rows.num_rows, bands.bands), np.uint32), np.zeros(rows.num_rows, bool)
-        for first, texts in self.text_batches(rows):
-            there = [(row, self._normal(text)) for row, text in enumerate(texts, first) if text is not None]
-            at = [row for row, _ in there]
-            present[at] = True
-            keys[at] = bands.keys([text for _, text in there])
-        return keys, present
+        def normal(text: str | None) -> str | None:
+            return None if text is None else self._normal(text)
 
+        def text_at(row: int) -> str:
+            return self._normal(texts.row(row)[self._read])
 
-def _sharing(keys: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """The rows that share a band's key with another: only these can be alike."""
-    shares = np.zeros(len(keys), bool)
-    there = np.flatnonzero(present)
-    for band in range(keys.shape[1]):
-        _, group, sizes = np.unique(keys[there, band], return_inverse=True, return_counts=True)
-        shares[there] |= sizes[group] > 1
-    return np.flatnonzero(shares)
-
-
-class _Pieces:
-    """The n-grams of rows, read again from the rows as they are needed."""
-
-    def __init__(self, rows: StoredRows, normal: Any, bands: minhash.Bands) -> None:
-        self._rows, self._normal, self._bands = rows, normal, bands
-        self._held: OrderedDict[int, set[str]] = OrderedDict()
-
-    def of(self, row: int) -> set[str]:
-        found = self._held.get(row)
-        if found is None:
-            (text,) = self._rows.row(row).values()
-            found = self._held[row] = self._bands.pieces(self._normal(text))
-            if len(self._held) > _REMEMBERED:
-                self._held.popitem(last=False)
-        else:
-            self._held.move_to_end(row)
-        return found
+        batches = ((first, list(map(normal, batch))) for first, batch in self.text_batches(rows))
+        return near_duplicates(rows.num_rows, batches, text_at, bands)

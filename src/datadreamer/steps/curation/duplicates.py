@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..rows import Chunk
+from .near_duplicates import NONE
 from .text_rows import WholeRows
 
 if TYPE_CHECKING:
     from ...datasets import Rows as StoredRows
 
-KEPT = -1  # stands for "a duplicate of none" in the arrays below
+KEPT = NONE  # in the arrays below
 _BATCH_ROWS = 8_192
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
+from hashlib import blake2b
 
 from ...errors import InvalidArgumentError, nearest
 
@@ -69,6 +70,11 @@ _APPLY: dict[str, Callable[[str], str]] = {
     "digits": lambda text: text.translate(_digits()),
     "whitespace": lambda text: " ".join(text.split()),
 }
+
+
+def key_of(text: str) -> bytes:
+    """16 bytes that stand for a text where texts are compared: memory does not grow with their lengths."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def shingles(text: str, unit: str, size: int) -> set[str]:
