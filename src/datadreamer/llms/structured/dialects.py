@@ -28,6 +28,7 @@ class Dialect:
     tuples: bool = True
     recursive: bool = True
     constants: bool = True  # has "const"; else "enum" of one
+    look_around: bool = False  # patterns may look around and back
     shown: bool = True  # the model sees the schema
 
 
@@ -83,5 +84,8 @@ LLGUIDANCE = Dialect(
 )
 #: a model that is handed everything as it is, and shown nothing: `FakeLLM`
 EVERYTHING = Dialect(
-    forms=frozenset({"json_schema", "regex", "choices"}), object_root=False, dropped=frozenset({"default"})
+    forms=frozenset({"json_schema", "regex", "choices"}),
+    object_root=False,
+    dropped=frozenset({"default"}),
+    look_around=True,
 )

@@ -82,7 +82,9 @@ class _Maker:
     def _one_of(self, parts: list[Any], depth: int) -> Any:
         if depth >= _DEEP and {"type": "null"} in parts:
             return None
-        return self.make(self._random.choice([part for part in parts if part != {"type": "null"}] or parts), depth)
+        # a number or a text (as pydantic describes a decimal) is a number: not every text will do
+        plain = ({"type": "null"}, {"type": "string"}) if {"type": "number"} in parts else ({"type": "null"},)
+        return self.make(self._random.choice([part for part in parts if part not in plain] or parts), depth)
 
     def _of_type(self, schema: Mapping[str, Any], depth: int) -> Any:
         kind = schema.get("type", "object" if "properties" in schema else "string")
@@ -170,8 +172,8 @@ def _from_node(operation: str, value: Any, maker: random.Random) -> str:
         return maker.choice("abcdefgh")
     if operation == "NOT_LITERAL":
         return next(char for char in "abc" if ord(char) != value)
-    if operation == "AT":
-        return ""
+    if operation in ("AT", "ASSERT", "ASSERT_NOT"):
+        return ""  # whether it holds is seen by trying
     if operation == "SUBPATTERN":
         return _from_tree(value[-1], maker)
     if operation == "BRANCH":

@@ -28,7 +28,7 @@ def express(wanted: OutputType, dialect: Dialect) -> tuple[dict[str, Any], bool]
     Raises:
         InexpressibleError: an answer of this type has to be asked for in words.
     """
-    if wanted.pattern is not None and not portable(wanted.pattern):
+    if wanted.pattern is not None and not dialect.look_around and not portable(wanted.pattern):
         raise InexpressibleError(f"the pattern {wanted.pattern!r:.80} looks around or back")
     if wanted.pattern is not None and "regex" in dialect.forms:
         return {"type": "regex", "pattern": wanted.pattern}, False
@@ -101,7 +101,7 @@ class _Writer:
             return dialect.formats is not None and part not in dialect.formats
         if name == "minItems" and part in (0, 1):
             return False
-        return name in dialect.dropped or (name == "pattern" and not portable(part))
+        return name in dialect.dropped or (name == "pattern" and not dialect.look_around and not portable(part))
 
     def _keyword(self, name: str, part: Any, schema: Mapping[str, Any], found: dict[str, Any]) -> None:
         dialect = self._dialect
