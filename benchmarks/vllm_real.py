@@ -32,7 +32,14 @@ def main() -> None:
     arguments = parser.parse_args()
     prompts = [f"Write a review of lamp {number}." for number in range(arguments.rows)]
 
-    llm = VLLM(arguments.model, python=arguments.python, dtype="float32", max_model_len=256, enforce_eager=True)
+    llm = VLLM(
+        arguments.model,
+        python=arguments.python,
+        dtype="float32",
+        max_model_len=256,
+        enforce_eager=True,
+        gpu_memory_utilization=0.2,
+    )
     started = time.monotonic()
     llm.start()
     print(f"ready after {time.monotonic() - started:.0f} s")

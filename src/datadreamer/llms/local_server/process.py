@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import logging
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -27,6 +28,7 @@ logger = logging.getLogger("datadreamer.llms")
 PROGRESS = 10.0  # seconds between log lines while it loads
 TAIL = 15  # lines of its log that an error quotes
 TRIES = 3  # ports that are tried when somebody else was quicker
+_CAUSE = re.compile(r"\b[A-Z]\w*(Error|Exception): .+")
 _running: WeakSet[ServerProcess] = WeakSet()
 
 
@@ -167,7 +169,16 @@ class ServerProcess:
 
     def _said(self) -> str:
         tail = self.tail()
-        return f"Its log ({self.log}) ends with:\n{tail}" if tail else f"Its log ({self.log}) is empty."
+        if not tail:
+            return f"Its log ({self.log}) is empty."
+        causes = [line for line in self._errors() if line not in tail]
+        named = " names:\n" + "\n".join(causes) + "\nand" if causes else ""
+        return f"Its log ({self.log}){named} ends with:\n{tail}"
+
+    def _errors(self) -> list[str]:
+        """The first errors in its log: of a server with workers, the cause stands far above the end."""
+        found = (_CAUSE.search(line) for line in self.tail(1_000).splitlines())
+        return list(dict.fromkeys(match[0][:600] for match in found if match))[:3]
 
     def _stop(self) -> None:
         launcher, self._launcher = self._launcher, None

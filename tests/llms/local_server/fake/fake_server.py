@@ -33,6 +33,8 @@ def main(name_flag: str, key_variable: str) -> None:
     words = sys.argv[1:]
     print("Loading weights", flush=True)
     if os.environ.get("FAKE_FAILS"):
+        print("(Worker pid=7) ERROR ValueError: Available memory on node 0 is less than desired")
+        print("  frame\n" * 40, flush=True)
         raise SystemExit("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB")
     time.sleep(float(os.environ.get("FAKE_LOADS_FOR", "0")))
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
