@@ -7,8 +7,9 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .engine.session import DataDreamer as DataDreamer
+    from .llms.budget import Budget as Budget
 
-__getattr__, _, __all__ = exports(__name__, {"DataDreamer": "engine.session"})
+__getattr__, _, __all__ = exports(__name__, {"Budget": "llms.budget", "DataDreamer": "engine.session"})
 __all__ = [*__all__, "__version__"]
 
 

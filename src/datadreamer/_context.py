@@ -20,7 +20,7 @@ _scope: ContextVar[StepScope | None] = ContextVar("datadreamer_step_scope", defa
 
 @dataclass(slots=True)
 class CallStats:
-    """What the models of one step did so far. Tokens are counts, `cost_usd` is US dollars (None: price unknown)."""
+    """What the models of one step did so far. Tokens are counts."""
 
     calls: int = 0  # answers that were asked for and arrived
     hits: int = 0  # answers that were in the ledger
@@ -30,7 +30,13 @@ class CallStats:
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-    cost_usd: float | None = None
+    cost: int | None = None  # picodollars: sums of whole numbers do not drift; None: no price is known
+    unpriced: int = 0  # answers whose price is not known
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars, of the answers whose price is known; None when there is none."""
+        return None if self.cost is None else self.cost / 10**12
 
 
 @dataclass(slots=True)
@@ -41,6 +47,7 @@ class StepScope:
     fingerprint: str
     ledger: Any  # datadreamer.ledger.Ledger, or None when nothing is remembered
     stats: CallStats = field(default_factory=CallStats)
+    budgets: tuple[Any, ...] = ()  # datadreamer.Budget: what this step may spend, its own first
     # display name -> {"spec": canonical spec, "served": {served model: answers}}: what the cards say was asked
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
 

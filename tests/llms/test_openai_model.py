@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from chat_server import Server
 from datadreamer import identity
 from datadreamer.errors import InvalidArgumentError
 from datadreamer.ledger import Usage
-from datadreamer.llms import OpenAI, facts
+from datadreamer.llms import OpenAI
 
 
 def headers(llm: OpenAI) -> dict[str, str]:
@@ -162,12 +160,3 @@ def test_what_is_not_known_stays_unknown() -> None:
 
 def test_a_known_name_at_another_server_has_no_price() -> None:
     assert OpenAI("gpt-4o", base_url="http://h/v1")._facts.cost(Usage(input_tokens=5)) is None
-
-
-def test_the_table_of_facts_is_dated_and_whole() -> None:
-    table = tomllib.loads(Path(facts.__file__).with_name("facts.toml").read_text())
-    assert table["source"]["date"] and table["source"]["pages"]
-    for name in table["models"]:
-        known = facts.facts_of(name)
-        assert known.context and known.output and known.output <= known.context
-        assert known.cost(Usage(input_tokens=1, output_tokens=1)), name

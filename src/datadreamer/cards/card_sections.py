@@ -163,6 +163,8 @@ def rows_section(run: RunRecord) -> str:
         reasons = ", ".join(f"{inline(reason)}: {number(count)}" for reason, count in rows.failed.items())
         failed = f"{number(rows.lost)} ({reasons})" if reasons else "0"
         balance = "yes" if rows.balanced else "**no**"
+        if rows.pending:
+            balance += f", {number(rows.pending)} not reached"
         cells = (number(rows.input), number(rows.expanded), number(rows.output), number(rows.filtered), failed, balance)
         listed.append((inline(step.name), *cells))
     headers = ("step", "in", "expanded", "out", "filtered", "failed", "all accounted for")
@@ -189,7 +191,7 @@ def _cost_row(name: str, calls: Any, seconds: float | None) -> tuple[str, ...]:
         number(calls.hits),
         f"{number(calls.input_tokens)} ({number(calls.cached_tokens)})",
         f"{number(calls.output_tokens)} ({number(calls.reasoning_tokens)})",
-        dollars(calls.cost_usd),
+        dollars(calls.cost_usd) + (f" ({number(calls.unpriced)} calls unpriced)" if calls.unpriced else ""),
         duration(seconds),
     )
 

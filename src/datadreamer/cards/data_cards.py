@@ -70,6 +70,7 @@ def _body(run: RunRecord, record: StepRecord, title: str | None) -> str:
     return sections(
         f"# {inline(title or record.name)}",
         _sentence(run, record),
+        _partial(record),
         columns_section(record),
         section("How it was made", shared.chain(run), _steps_table(run)),
         shared.models_section(run),
@@ -92,6 +93,14 @@ def _sentence(run: RunRecord, record: StepRecord) -> str:
     size = f"{number(record.rows.output)} rows in {number(len(record.outputs))} columns"
     steps = "step" if len(run.steps) == 1 else "steps"
     return f"{size}, {made} {inline(run.library_version)}, in a workflow of {number(len(run.steps))} {steps}."
+
+
+def _partial(record: StepRecord) -> str:
+    """A warning in front of a result that is not whole."""
+    if record.status != "partial":
+        return ""
+    pending = f": {number(record.rows.pending)} rows were not asked" if record.rows.pending else ""
+    return f"**This dataset is partial.** The budget of the run was used up before the step was finished{pending}."
 
 
 def columns_section(record: StepRecord) -> str:

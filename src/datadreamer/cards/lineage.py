@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from ..ledger.money import sum_usd
 from .record import Calls, Determinism, ModelUse, RunRecord, SourceUse, StepRecord, Totals, TrainerRecord
 
 Record = StepRecord | TrainerRecord
@@ -107,13 +108,15 @@ def totals(steps: Iterable[StepRecord], trainers: Iterable[TrainerRecord] = ()) 
 
 
 def sum_calls(several: Iterable[Calls]) -> Calls:
-    """The sum. Costs that are known are added up; none known is None."""
+    """The sum. Costs that are known are added up, in whole picodollars; none known is None."""
+    several = list(several)
     total = Calls()
     for calls in several:
         for field in Calls.__struct_fields__:
             value = getattr(calls, field)
             if value is not None:
                 setattr(total, field, (getattr(total, field) or 0) + value)
+    total.cost_usd = sum_usd(calls.cost_usd for calls in several)
     return total
 
 

@@ -76,13 +76,14 @@ class Synthetic(Struct, kw_only=True):
 
 
 class Rows(Struct, kw_only=True):
-    """Where the rows went. `input + expanded == output + filtered + failed` holds for a finished step."""
+    """Where the rows went. `input + expanded == output + filtered + failed + pending` always holds."""
 
     input: int = 0
     output: int = 0
     filtered: int = 0
     failed: dict[str, int] = field(default_factory=dict)  # by reason
     expanded: int = 0  # rows made beyond one for each input row
+    pending: int = 0  # not reached yet, by a step that was stopped; 0 for a finished one
 
     @property
     def lost(self) -> int:
@@ -92,7 +93,7 @@ class Rows(Struct, kw_only=True):
     @property
     def balanced(self) -> bool:
         """Whether every row is accounted for."""
-        return self.input + self.expanded == self.output + self.filtered + self.lost
+        return self.input + self.expanded == self.output + self.filtered + self.lost + self.pending
 
 
 class Calls(Struct, kw_only=True):
@@ -106,7 +107,8 @@ class Calls(Struct, kw_only=True):
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-    cost_usd: float | None = None  # None: the price is not known
+    cost_usd: float | None = None  # of the answers whose price is known; None: of none
+    unpriced: int = 0  # answers whose price is not known
 
 
 class Determinism(Struct, kw_only=True):

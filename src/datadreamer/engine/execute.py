@@ -18,6 +18,7 @@ from .. import _context, _loop
 from ..datasets import DatasetInfo, DatasetWriter
 from ..errors import (
     BadRequestError,
+    BudgetExceededError,
     DataDreamerError,
     ModelError,
     PermanentModelError,
@@ -107,11 +108,14 @@ def execute(
             _take(piece, step, writer, tally, record_loss, row_wise)
             policy.check(tally)
             report(max(tally.consumed, writer.rows if not row_wise else 0))
+    except BudgetExceededError as error:  # what there is so far is a result too, though not a finished one
+        tally.stopped = error
     finally:
         close = getattr(stream, "close", None)
         if close is not None:
             close()  # cancels what is in flight when the step is interrupted
-    policy.check_end(tally)
+    if tally.stopped is None:
+        policy.check_end(tally)
     if not writer.rows and not step.any_columns:
         writer.append_columns({name: [] for name in step.output_names})  # no rows, but columns all the same
     info = writer.finish()
@@ -366,7 +370,8 @@ class _Outcome:
         return row
 
     def failed(self, position: int, error: Exception) -> Loss:
-        if isinstance(error, PermanentModelError | StepOutputError) and not isinstance(error, BadRequestError):
+        for_all = isinstance(error, PermanentModelError | StepOutputError | BudgetExceededError)
+        if for_all and not isinstance(error, BadRequestError):
             raise error  # wrong key, wrong model, wrong shape: the next row would fail alike
         return Loss(position, _reason(error), _message(error))
 

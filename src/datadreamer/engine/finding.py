@@ -58,7 +58,8 @@ class Finder(Generic[AnyRecord]):
     def _find(self, name: str, label: str, key: str) -> Found[AnyRecord]:
         target, work = self.store.path(label), self.store.work(key)
         here = self.read(target)
-        damaged = here is not None and here.key == key
+        same = here is not None and here.key == key
+        damaged = same and here is not None and here.status == "finished"
         if here is not None and damaged and self._good(target, here):
             return Found(here)
         left = self.read(work)
@@ -73,7 +74,7 @@ class Finder(Generic[AnyRecord]):
                 self.store.link(folder, label)
                 logger.info("'%s' was found finished as '%s'.", name, other.name)
                 return Found(other)
-        return Found(None, None if damaged else here, damaged)
+        return Found(None, None if same else here, damaged)
 
     def _make_room(self, label: str, here: AnyRecord | None, damaged: bool) -> None:
         if damaged:

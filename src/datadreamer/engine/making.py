@@ -27,6 +27,7 @@ from .record import output_columns, step_record
 from .redaction import CleanRows
 from .rows import lazy_dataset, stays_lazy
 from .session_facts import redactor
+from .spending import budgets_over
 
 if TYPE_CHECKING:
     from ..steps.step import Step
@@ -60,7 +61,9 @@ class Making:
         self.key = prints.key
         # A result with this key may stand until the new one is whole, and its losses with it.
         self.losses = self.key if why in ("first", "changed") else f"{self.key}/again"
-        self.scope = _context.StepScope(name=step.name, fingerprint=self.key, ledger=workspace.ledger)
+        self.scope = _context.StepScope(
+            name=step.name, fingerprint=self.key, ledger=workspace.ledger, budgets=budgets_over(step)
+        )
         self.clean = CleanRows()
         self.left_losses = False  # an earlier try had lost rows, behind which this one goes on
 
@@ -99,8 +102,13 @@ class Making:
         schema = info.arrow_schema
         outputs = output_columns(step, schema.names, schema, info.column_digests)
         record = step_record(step, self.label, self.prints, info.to_json(), outputs, tally, self.scope, started)
+        if tally.stopped is not None:
+            self._keep_partial(record)
+            raise tally.stopped
         self._check_conservation(record, tally)
         self._commit(record)
+        self.workspace.attach(step, self.label, record)
+        self._event("finished")
         self._say_finished(record)
 
     # --- rows ---------------------------------------------------------------------------------------------------------
@@ -172,6 +180,21 @@ class Making:
                 f"({self.ledger.count_losses(self.losses)} in the ledger). This is a mistake in the library."
             )
 
+    def _keep_partial(self, record: StepRecord) -> None:
+        """Put what there is into the step's place, marked as a part; never in the place of the whole result."""
+        self._event("failed", data={"error": "stopped by a budget", "interrupted": True})
+        before = self.workspace.finder.read(self.store.path(self.label))
+        if before is None or before.status != "finished" or before.key != self.key:
+            self._commit(record)
+        self.ledger.flush()
+        rows = record.rows
+        logger.warning(
+            "Step '%s' is partial: %s rows are made, %s are not asked yet.",
+            record.name,
+            f"{rows.output:,}",
+            f"{rows.pending:,}" if rows.pending else "others",
+        )
+
     # --- its place ----------------------------------------------------------------------------------------------------
 
     def _commit(self, record: StepRecord) -> None:
@@ -182,12 +205,10 @@ class Making:
         if self.losses != self.key:
             self.ledger.replace_losses(self.key, self.losses)
         self.ledger.flush()  # what the record counts is in the ledger before the record says so
-        if self.why == "corrupt":
+        if self.why == "corrupt" or (before is not None and before.status == "partial"):
             self.store.discard(self.label)
             before = None
         self.store.commit(work, self.label, before.key if before else None)
-        self._event("finished")
-        self.workspace.attach(self.step, self.label, record)
         self.workspace.book.add(record, self.step.name, self.label, hit=False)
 
     def _event(self, kind: str, view: Any = None, data: dict[str, Any] | None = None) -> None:

@@ -72,6 +72,7 @@ def step_record(
         dataset=dataset,
         models=model_uses(step, scope),
         sources=step.card_sources(),
+        status="partial" if tally is not None and tally.stopped is not None else "finished",
         rows=conserved(step, tally),
         calls=calls(scope),
         started=started,
@@ -169,12 +170,17 @@ def conserved(step: Step, tally: Tally | None) -> Rows:
     total = input_rows(step)
     read = tally.consumed if total is None else total
     kept = tally.written + tally.filtered + tally.lost
+    stopped = tally.stopped is not None
+    if stopped and total is None:
+        read = max(kept, step.expected_rows() or 0)
+    missing = max(0, read - kept)
     return Rows(
         input=read,
         output=tally.written,
-        filtered=tally.filtered + max(0, read - kept),
+        filtered=tally.filtered + (0 if stopped else missing),
         failed=dict(tally.failed),
         expanded=max(0, kept - read),
+        pending=missing if stopped else 0,
     )
 
 

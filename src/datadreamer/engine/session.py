@@ -19,8 +19,10 @@ from ..errors import InvalidArgumentError, InvalidTypeError, SessionError
 from ..steps.names import numbered
 from . import logs
 from .signals import hush_interrupt, interruptible
+from .spending import checked_budget
 
 if TYPE_CHECKING:
+    from ..llms.budget import Budget
     from ..steps.step import Step
     from ..trainers.plan import TrainingPlan, TrainingResult
     from .progress import Progress
@@ -49,6 +51,7 @@ class DataDreamer:
         hf_log: leave the log lines and bars of Hugging Face libraries on.
         wait: when another process works in the folder, wait for it instead of raising `FolderInUseError`.
         retry_failed: finished steps with failed rows try those rows again.
+        budget: the most that all models of this run may spend; see `Budget`.
         shared_store: where else answers are looked for before a model is asked. The output folder of another project is
             only read; any other folder is made if need be, and this session's answers are left there as well. A path,
             or a list of them.
@@ -70,6 +73,7 @@ class DataDreamer:
         *,
         wait: bool = False,
         retry_failed: bool = False,
+        budget: Budget | None = None,
         shared_store: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     ) -> None:
         if not isinstance(output_folder_path, str | os.PathLike):
@@ -84,6 +88,7 @@ class DataDreamer:
         self.folder = None if self.in_memory else Path(output_folder_path).absolute()
         self.log_options = logs.Options(verbose, log_level, log_date, hf_log)
         self.wait, self.retry_failed, self.shared_store = wait, retry_failed, shared_store
+        self.budget = checked_budget(budget, "the session's budget")
         self._workspace: Any = None
         self._guard: Any = None
         self._by_with = False

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import AuthenticationError, InvalidArgumentError, nearest
-from .facts import UNKNOWN, ModelFacts
+from .facts import UNKNOWN, ModelFacts, prices_of, say_when_stale, stated, with_stated
 from .llm import LLM
 from .wire.transport import Timeouts
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
+    from .prices import Prices
     from .types import Generation, Request
     from .wire.base import Wire
 
@@ -25,6 +26,8 @@ _OPTIONS = (
     "requests_per_minute",
     "tokens_per_minute",
     "stream",
+    "prices",
+    "facts",
 )
 
 
@@ -40,7 +43,9 @@ class Hosted(LLM):
         options: `timeout` (seconds for one answer, 600), `connect_timeout` (seconds, 10), `max_in_flight` (most
             requests at once, 256), `max_context_length` (tokens, where it is not known), `default_headers` (a dict),
             `requests_per_minute` and `tokens_per_minute` (limits of your own, shared by all models of the account),
-            `stream` (receive answers in pieces, for proxies that close connections on which nothing is sent).
+            `stream` (receive answers in pieces, for proxies that close connections on which nothing is sent),
+            `prices` (US dollars per million tokens, `{"input": 0.5, "output": 1.5}`, also `cached`, `batch_input`,
+            `batch_cached`, `batch_output`), `facts` (what else is known of the model, by the names of `ModelFacts`).
 
     Raises:
         InvalidArgumentError: an option is not known.
@@ -67,7 +72,8 @@ class Hosted(LLM):
         self.system_prompt = system_prompt or None
         self.retry_on_fail = retry_on_fail
         self.max_in_flight = int(options.get("max_in_flight") or type(self).max_in_flight)
-        self._max_context_length: int | None = options.get("max_context_length")
+        self._stated = stated(options.get("facts"), options.get("prices"))
+        self._max_context_length: int | None = options.get("max_context_length") or self._stated.get("context")
         self._timeouts = Timeouts(
             connect=float(options.get("connect_timeout") or 10.0), answer=float(options.get("timeout") or 600.0)
         )
@@ -83,15 +89,28 @@ class Hosted(LLM):
     # --- asking -----------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: Request) -> Generation:
+        return self.priced(await self._live_wire.ask(request), request)
+
+    def priced(self, answer: Generation, request: Request, batch: bool = False) -> Generation:
+        """The answer with what it cost, where that is known and the service has not said it itself."""
+        if answer.cost_usd is not None or not self._standard_price(request):
+            return answer
+        cost = self._live_prices.cost(answer.usage, batch)
+        if cost is None:
+            return answer
         from msgspec.structs import replace
 
-        answer = await self._live_wire.ask(request)
-        cost = self._facts.cost(answer.usage) if answer.cost_usd is None and self._standard_price(request) else None
-        return answer if cost is None else replace(answer, cost_usd=cost)
+        return replace(answer, cost_usd=cost)
 
     def _standard_price(self, request: Request) -> bool:
-        """Whether the prices in `facts.toml` hold for `request`."""
+        """Whether the prices that are known of the model hold for `request`."""
         return (request.extra or {}).get("service_tier", "default") in ("auto", "default")
+
+    @cached_property
+    def _live_prices(self) -> Prices:
+        facts = self.model_facts
+        say_when_stale(facts, self.display_name)
+        return prices_of(facts)
 
     @cached_property
     def _live_wire(self) -> Wire:
@@ -139,11 +158,15 @@ class Hosted(LLM):
     def _facts(self) -> ModelFacts:
         return UNKNOWN
 
+    @property
+    def model_facts(self) -> ModelFacts:
+        return with_stated(self._facts, self._stated)
+
     def _context_length(self) -> int | None:
-        return self._max_context_length or self._facts.context
+        return self._max_context_length or self.model_facts.context
 
     def _get_max_output_length(self) -> int | None:
-        return self._facts.output
+        return self.model_facts.output
 
 
 def _positive(options: Mapping[str, Any], name: str) -> float | None:

@@ -305,6 +305,17 @@ class LLM(MadeWith):
 
     # --- about the model ------------------------------------------------------------------------------------------
 
+    @property
+    def model_facts(self) -> ModelFacts:
+        """What is known of the model (lengths, prices, terms), with what its user says of it; see `ModelFacts`."""
+        from .facts import UNKNOWN
+
+        return UNKNOWN
+
+    def _standard_price(self, request: Request) -> bool:
+        """Whether the prices among the facts hold for `request`."""
+        return True
+
     def unload_model(self) -> None:
         """Free what the model holds (memory, connections). It comes back when asked again."""
 

@@ -24,7 +24,7 @@ from .unfinished import Progress, Unfinished, unfinished
 if TYPE_CHECKING:
     from ..ledger import Ledger
 
-State = Literal["finished", "running", "interrupted", "failed", "damaged"]
+State = Literal["finished", "partial", "running", "interrupted", "failed", "damaged"]
 
 
 class ResultStatus(Struct, kw_only=True):
@@ -144,7 +144,7 @@ def _finished(one: Found) -> ResultStatus:
         name=one.name,
         kind="trainer" if isinstance(record, TrainerRecord) else "step",
         type=record.kind.rpartition(".")[2],
-        state="damaged" if problem else "finished",
+        state="damaged" if problem else "partial" if record.status == "partial" else "finished",
         folder=one.label,
         calls=record.calls,
         seconds=record.seconds,
@@ -156,6 +156,10 @@ def _finished(one: Found) -> ResultStatus:
     if isinstance(record, StepRecord):
         status.rows, status.rows_in = record.rows.output, record.rows.input
         status.filtered, status.lost = record.rows.filtered, dict(record.rows.failed)
+        if record.status == "partial" and not problem:
+            status.note = (
+                f"Stopped by a budget; {record.rows.pending:,} rows are not asked yet. Raise it and run again."
+            )
     else:
         status.metrics_before, status.metrics = dict(record.metrics_before), dict(record.metrics)
     return status

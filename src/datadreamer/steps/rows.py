@@ -113,6 +113,7 @@ class Tally:
     written: int = 0
     filtered: int = 0
     failed: dict[str, int] = field(default_factory=dict)
+    stopped: Exception | None = None  # why the rest of the rows was not reached
 
     @property
     def lost(self) -> int:

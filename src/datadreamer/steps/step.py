@@ -35,8 +35,8 @@ _POSITIONAL = (
 )
 
 
-# What becomes of rows that fail; by keyword, or in `args`.
-_POLICY = ("max_failures", "retry_failed")
+# What becomes of rows that fail, and what may be spent; by keyword, or in `args`.
+_POLICY = ("max_failures", "retry_failed", "budget")
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(setting, runtime, output, positional))
@@ -70,6 +70,7 @@ class Step(_Declared, Operations):
         background: return at once and run in the background; `wait(step)` waits for it.
         max_failures: stop when more rows than this fail: a number of rows, or a share below 1. None: no bound.
         retry_failed: where a finished result has failed rows, try those rows again.
+        budget: the most that this step may spend on models, besides what its session may; see `Budget`.
 
     Raises:
         InvalidArgumentError, InvalidTypeError: before anything runs.
@@ -88,6 +89,7 @@ class Step(_Declared, Operations):
     background: bool = positional(kw_only=False, default=False)
     max_failures: float | None = runtime(default=None)
     retry_failed: bool = runtime(default=False)
+    budget: Any = runtime(default=None)
 
     version: ClassVar[float] = 1.0
     help: ClassVar[Any] = _Help()

@@ -11,8 +11,10 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
+from ...errors import BudgetExceededError
 from ..local.batching import adaptive_batches
 from ..types import Failure, Generation
+from .charges import Charge
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -47,8 +49,13 @@ class Batches:
             window = deque(slots)
             for batch in self._batches(missing):
                 yield from self._finished(window)
-                with adaptive_batches(self._adaptive):
-                    answer(self._source.llm, [(slot, self._source.book) for slot in batch])
+                try:
+                    with adaptive_batches(self._adaptive):
+                        answer(self._source.llm, [(slot, self._source.book) for slot in batch])
+                except BudgetExceededError:
+                    self._share([slot for slot in batch if slot.outcome is not None], missing)
+                    yield from self._finished(window)
+                    raise
                 self._share(batch, missing)
             yield from self._finished(window)
 
@@ -82,7 +89,48 @@ class Batches:
 
 
 def answer(llm: LLM, batch: Sequence[tuple[Slot, Book]]) -> None:
-    """Ask one batch, write every answer down, and put the outcomes into the slots."""
+    """Ask one batch, write every answer down, and put the outcomes into the slots.
+
+    Raises:
+        BudgetExceededError: the rest of the batch may not be asked.
+    """
+    while batch:
+        charges = _paid_for(llm, batch)
+        asked, batch = batch[: len(charges)], batch[len(charges) :]
+        try:
+            _answer(llm, asked)
+        except BaseException:
+            for held in filter(None, charges):
+                held.lost()
+            raise
+        for charge, (slot, _) in zip(charges, asked, strict=True):
+            if charge is not None and slot.outcome is not None:
+                charge.answered(slot.outcome)
+
+
+def _paid_for(llm: LLM, batch: Sequence[tuple[Slot, Book]]) -> list[Charge | None]:
+    """What is reserved for the first of `batch`, for as many as fit; None for each that nothing bounds.
+
+    Raises:
+        BudgetExceededError: not even one fits.
+    """
+    charges: list[Charge | None] = []
+    for slot, book in batch:
+        charge = Charge(llm, slot.request, book.budgets) if book.budgets else None
+        try:
+            if charge is not None and not charges:
+                charge.reserve_waiting()
+            elif charge is not None and not charge.reserve():
+                break
+        except BudgetExceededError:
+            if not charges:
+                raise
+            break
+        charges.append(charge)
+    return charges
+
+
+def _answer(llm: LLM, batch: Sequence[tuple[Slot, Book]]) -> None:
     started = time.time()
     with _lock_of(llm):
         outcomes = llm._answer_batch([slot.request for slot, _ in batch])

@@ -7,6 +7,7 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from ...ledger.money import pico
 from ..types import Failure, Generation
 from .memory import Memory
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..._context import StepScope
+    from ..budget import Budget
     from ..llm import LLM
     from ..types import Usage
 
@@ -31,6 +33,7 @@ class Book:
         self.memory = Memory.of(llm, scope)
         self.step = scope.name if scope else None
         self.stats = scope.stats if scope else CallStats()
+        self.budgets = _budgets(scope)
         self._served = self._entry(scope)
 
     def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Generation]:
@@ -56,6 +59,7 @@ class Book:
             self.memory.put(answer.key, to_record(self.llm, parts, answer, started, time.time(), self.step))
         with _lock:
             self.stats.calls += 1
+            self.stats.unpriced += answer.cost_usd is None
             self._add(answer.usage, answer.cost_usd)
             self._count_served(answer)
 
@@ -82,7 +86,7 @@ class Book:
         stats.cached_tokens += usage.cached_tokens
         stats.reasoning_tokens += usage.reasoning_tokens
         if cost is not None:
-            stats.cost_usd = (stats.cost_usd or 0.0) + cost
+            stats.cost = (stats.cost or 0) + pico(cost)
 
     def _entry(self, scope: StepScope | None) -> dict[str, int]:
         if scope is None:
@@ -106,3 +110,13 @@ class Book:
                 ", ".join(f"'{other}'" for other in self._served),
             )
         self._served[name] = self._served.get(name, 0) + 1
+
+
+def _budgets(scope: StepScope | None) -> tuple[Budget, ...]:
+    """What the calls are paid from: by the step and its session, or by the session alone outside of a step."""
+    from ... import _context
+
+    if scope is not None:
+        return scope.budgets
+    budget = getattr(_context.session(), "budget", None)
+    return () if budget is None else (budget,)

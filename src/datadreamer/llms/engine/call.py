@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .charges import Charge
 from .retry import Attempts
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Waiter(Protocol):
 class Call:
     """A request, its key, its attempts, and its waiters."""
 
-    __slots__ = ("attempts", "book", "done", "key", "llm", "parts", "request", "started", "task", "waiters")
+    __slots__ = ("attempts", "book", "charge", "done", "key", "llm", "parts", "request", "started", "task", "waiters")
 
     def __init__(
         self, llm: LLM, request: Request, key: bytes, parts: dict[str, Any], book: Book, waiter: Waiter
@@ -45,6 +46,7 @@ class Call:
         self.started = time.time()  # UTC, of the attempt that was answered
         self.task: asyncio.Task[None] | None = None
         self.done = False
+        self.charge = Charge(llm, request, book.budgets) if book.budgets else None
 
     def finish(self, outcome: Outcome) -> None:
         """Tell everyone the outcome."""

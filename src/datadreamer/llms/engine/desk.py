@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ...errors import ModelError, RateLimitError, ServerUnreachableError, TransientModelError
+from ...errors import BudgetExceededError, ModelError, RateLimitError, ServerUnreachableError, TransientModelError
 from ..types import Failure, Generation
 from .circuit import Circuit
 from .limiter import Limiter
@@ -82,6 +82,9 @@ class Desk:
             if wait is not None:
                 self._wake_after(wait)
                 return
+            if lane.pending[0].charge is not None and not self._paid_for(lane.pending[0], lane):
+                self.limiter.release()
+                continue
             self._lanes.rotate(-1)  # runs take turns
             self._send(lane.pending.popleft(), lane)
 
@@ -94,6 +97,22 @@ class Desk:
             self._close(call)
             if call.task is not None:
                 call.task.cancel()
+
+    def _paid_for(self, call: Call, lane: Lane) -> bool:
+        """Reserve what `call` may cost. Where that cannot be now, the lane waits for others; where never, it ends."""
+        assert call.charge is not None
+        if call.done:
+            return True
+        try:
+            if call.charge.reserve(lambda: self.loop.call_soon_threadsafe(self.pump, lane)):
+                return True
+        except BudgetExceededError as error:
+            lane.pending.popleft()
+            self._close(call)
+            call.fail_all(error)
+            return False
+        self._lanes.popleft().waiting = False
+        return False
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -170,8 +189,12 @@ class Desk:
             self.circuit.heard()
             if self.pace is not None:
                 self.pace.settle(expected, answer, self.loop.time())
+            if call.charge is not None:
+                call.charge.answered(answer)
             self._answered(call, answer)
         except ModelError as error:
+            if call.charge is not None:
+                call.charge.failed(error)
             if not isinstance(error, ServerUnreachableError):
                 limiter.contacted = True
             if not call.done:
@@ -187,6 +210,8 @@ class Desk:
             self._close(call)
             call.fail_all(error)
         finally:
+            if call.charge is not None:
+                call.charge.lost()  # unless it is settled: it was broken off
             call.task = None
             if probe:
                 self.circuit.probing = False

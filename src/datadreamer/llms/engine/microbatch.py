@@ -54,10 +54,9 @@ class Microbatch:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, answer, self._llm, slots)
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # whoever asked gets it
-            for _, _, future in batch:
-                if not future.done():
+            for slot, _, future in batch:
+                if not future.done() and slot.outcome is None:
                     future.set_exception(error)
-            return
         for slot, _, future in batch:
             if not future.done():
                 future.set_result(slot.outcome or Failure(reason="error", message="The model gave no outcome."))

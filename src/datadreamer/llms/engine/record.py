@@ -19,7 +19,7 @@ def _named(value: Any) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
 
 
-_encode = msgspec.json.Encoder(order="deterministic", enc_hook=_named).encode
+encode_parts = msgspec.json.Encoder(order="deterministic", enc_hook=_named).encode
 
 
 def to_record(
@@ -55,7 +55,7 @@ def to_record(
         attempts=answer.attempts,
         cost_usd=answer.cost_usd,
         extra=extra,
-        request=_encode(parts),
+        request=encode_parts(parts),
         response=answer.response or b"",
     )
 

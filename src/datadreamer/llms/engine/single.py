@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from ... import _loop
 from ..types import Failure, Generation
@@ -14,6 +15,7 @@ from .source import Source
 
 if TYPE_CHECKING:
     from ..._context import StepScope
+    from ..budget import Budget
     from ..llm import LLM
     from ..parallel_llm import ParallelLLM
     from ..params import Ask
@@ -65,7 +67,7 @@ async def _answer(llm: LLM, prompt: Prompt, ask: Ask, sample: int, scope: StepSc
 
         outcome = await microbatch_for(llm, ask).ask(slot, source.book)
     elif missing:
-        desk, lane = _place(llm)
+        desk, lane = _place(llm, source.book.budgets)
         waiter = _Waiter(desk.loop)
         waiter.call = Call(llm, slot.request, slot.key, slot.parts, source.book, waiter)
         desk.submit(waiter.call, lane)
@@ -81,11 +83,18 @@ async def _answer(llm: LLM, prompt: Prompt, ask: Ask, sample: int, scope: StepSc
     return outcome
 
 
-def _place(llm: LLM) -> tuple[Desk | Team, Lane]:
+def _place(llm: LLM, budgets: tuple[Budget, ...]) -> tuple[Desk | Team, Lane]:
+    """The desk, and the lane of those who are paid for by the same budgets: who waits for one holds up no others."""
     if llm.members:
         from .team import common_team
 
         team = common_team(cast("ParallelLLM", llm), _loop.loop())
         return team, team.lane
     desk = desk_for(llm, _loop.loop())
-    return desk, desk.common
+    if not budgets:
+        return desk, desk.common
+    lanes = _lanes.setdefault(budgets[0], {})
+    return desk, lanes.setdefault((id(desk), *map(id, budgets)), Lane())
+
+
+_lanes: WeakKeyDictionary[Budget, dict[tuple[int, ...], Lane]] = WeakKeyDictionary()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec.structs import replace
 
 from ... import _loop
+from ...errors import BudgetExceededError
 from ..types import Failure, Generation
 from .call import Call
 from .desk import Desk, Lane, desk_for
@@ -83,7 +84,7 @@ class Stream:
 
     def _wants_more(self) -> bool:
         held = len(self._window)
-        if self._source.exhausted or held >= self._most:
+        if self._source.exhausted or held >= self._most or self._error is not None:
             return False
         if self._hits_only:
             return not held  # answers come at the speed of the ledger: no need to read ahead
@@ -122,8 +123,9 @@ class Stream:
                 break
             if self._wants_more():
                 self._take()
-        if self._error is not None:
-            raise self._error
+        if self._error is None or (isinstance(self._error, BudgetExceededError) and self._ready()):
+            return  # a budget stops the asking: what was answered before is still handed out, in order
+        raise self._error
 
     def _stop(self) -> None:
         """Cancel what is still in flight, and wait until it is."""
