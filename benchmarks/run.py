@@ -7,7 +7,19 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("imports", "identity", "ledger", "dataset_rows", "pipelines", "memory", "calls", "workflow", "reopen", "local", "retrieval")
+SCRIPTS = (
+    "imports",
+    "identity",
+    "ledger",
+    "dataset_rows",
+    "pipelines",
+    "memory",
+    "calls",
+    "workflow",
+    "reopen",
+    "local",
+    "retrieval",
+)
 
 
 def main() -> int:

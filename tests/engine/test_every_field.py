@@ -185,7 +185,12 @@ INSTEAD = {("SemanticDeduplicate", "embeddings")}
 RIGHT = [finished(DataSource("Right", {"t": ["a"], "m": [number]})).output for number in (1, 2)]
 # Settings that are accepted and then stand for nothing, or are counted by the content that they lead to.
 BY_CONTENT = {"data", "data_files", "data_folder"}
-REMOTE = {"HFHubDataSource", "HFDatasetDataSource", "SQLDataSource", "DuckDBDataSource"}  # tested where there is something
+REMOTE = {
+    "HFHubDataSource",
+    "HFDatasetDataSource",
+    "SQLDataSource",
+    "DuckDBDataSource",
+}  # tested where there is something
 
 
 def public_steps() -> list[type[Step]]:
