@@ -174,7 +174,14 @@ def test_a_bit_flipped_anywhere_in_a_result_gives_the_same_rows_or_makes_it_agai
             assert file.name == "step.json"  # a version that the bit made
             continue
         record = json.loads((work.result / "step.json").read_text())
-        assert record["rows"] == {"input": ROWS, "output": ROWS, "filtered": 0, "failed": {}, "expanded": 0}, file
+        assert record["rows"] == {
+            "input": ROWS,
+            "output": ROWS,
+            "filtered": 0,
+            "failed": {},
+            "expanded": 0,
+            "pending": 0,
+        }, file
     assert work.llm.calls == ROWS
 
 

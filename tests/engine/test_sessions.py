@@ -150,7 +150,10 @@ def test_a_relative_path_and_one_with_odd_letters(tmp_path: Path, monkeypatch: p
         assert (tmp_path / place / "sleepy" / "step.json").exists()
 
 
-def test_nothing_in_memory_is_left_behind_and_results_outlive_it(tmp_path: Path) -> None:
+def test_nothing_in_memory_is_left_behind_and_results_outlive_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other program makes folders
     before = {path.name for path in Path(tempfile.gettempdir()).glob("datadreamer-*")}
     with DataDreamer(":memory:", verbose=False) as session:
         assert DataDreamer.is_running_in_memory() and session.folder is None
