@@ -474,3 +474,20 @@ def test_a_generator_cannot_be_lazy_rows(memory: DataDreamer) -> None:
             LazyRows(wrong)
     with pytest.raises(ValueError, match="total_num_rows must be 0 or more"):
         LazyRows(lambda: count(3), total_num_rows=-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"), [({}, True), ({"total_num_rows": 1}, False), ({"auto_progress": False}, False)]
+)
+def test_lazy_rows_of_unknown_number_are_warned_about(
+    tmp_path: Any, caplog: Any, options: dict[str, Any], warned: bool
+) -> None:
+    class Lazy(Step):
+        n: int = output()
+
+        def run(self) -> Any:
+            return LazyRows(lambda: iter([{"n": 1}]), **options)
+
+    with DataDreamer(tmp_path / "output"):
+        assert list(Lazy("Lazy").output) == [{"n": 1}]
+    assert ("total_num_rows" in caplog.text) is warned

@@ -37,6 +37,11 @@ def stays_lazy(value: Any) -> bool:
 
 def lazy_dataset(step: Step, value: LazyRows) -> OutputIterableDataset:
     """The result of a step whose rows are not stored."""
+    if value.total_num_rows is None and value.auto_progress:
+        step.logger.warning(
+            "Its rows are lazy and their number is not known, so there is no share of progress: give "
+            "total_num_rows=…, or auto_progress=False to say that this is meant."
+        )
     names = None if step.any_columns else list(step.output_names)
     return OutputIterableDataset(
         step, lambda: _dicts(pieces(step, value)), total_num_rows=value.total_num_rows, column_names=names
