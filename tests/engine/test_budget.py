@@ -62,6 +62,7 @@ def test_requests_stop_at_the_budget_and_a_larger_one_goes_on(server, tmp_path, 
     assert len(server.requests) == 25
     part = state(tmp_path)
     assert part.state == "partial" and "35 rows are not asked yet" in part.note and part.rows == 25
+    assert folder_status(tmp_path).session.status == "partial"
     assert "**This dataset is partial.**" in (tmp_path / "ask" / "README.md").read_text()
     step = run(ROWS - 25)
     assert texts(step) == EXPECTED and len(server.requests) == ROWS

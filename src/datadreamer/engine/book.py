@@ -13,7 +13,7 @@ import msgspec
 
 from .. import __version__, cards
 from ..cards import StepRecord, TrainerRecord  # the rest loads when something is written
-from ..errors import DataDreamerError
+from ..errors import BudgetExceededError, DataDreamerError
 from ..steps.fingerprint import fingerprints
 from .record import known_columns, output_columns, step_record
 from .session_facts import git_state, redactor
@@ -158,7 +158,8 @@ class Book:
         """Write `datadreamer.json` and the page about the folder when they changed; gives the summary in words."""
         session = self.workspace.session
         session.ended = time.time()
-        session.status = "finished" if error is None else "failed"
+        stopped = isinstance(error, BudgetExceededError)
+        session.status = "finished" if error is None else "partial" if stopped else "failed"
         session.error = redactor().text(f"{type(error).__name__}: {error}") if error is not None else None
         if not self.records and not self._views:
             return ""
