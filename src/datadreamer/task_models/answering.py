@@ -49,17 +49,20 @@ class Ask:
         return self.buffer_size is None or self.buffer_size >= 0
 
 
-def answers(model: TaskModel, texts: Iterable[str], ask: Ask, scope: StepScope | None) -> Iterator[Any]:
-    """The results of `texts`, in order."""
-    run = _Run(model, ask, scope)
+def answers(model: TaskModel, texts: Iterable[str], ask: Ask, scope: StepScope | None, first: int = 0) -> Iterator[Any]:
+    """The results of `texts`, in order. `first`: the position of the first text, where these are a part of more."""
+    run = Run(model, ask, scope)
+    if model.window_parameters & ask.parameters.keys():
+        from .windowed import WindowedRun
+
+        run = WindowedRun(model, ask, scope)
     source = iter(texts)
-    first = 0
     while chunk := list(itertools.islice(source, ask.buffer)):
         yield from run.results(chunk, first)
         first += len(chunk)
 
 
-class _Run:
+class Run:
     """One call of `run()`."""
 
     def __init__(self, model: TaskModel, ask: Ask, scope: StepScope | None) -> None:
@@ -80,7 +83,7 @@ class _Run:
             if not isinstance(text, str):
                 raise InvalidTypeError(f"Text {place} is {type(text).__name__}, not str: {text!r:.80}")
         keys = [identity.request_key(self._parts(text)) for text in texts]
-        found = {} if self.ask.force else self._look_up(keys)
+        found = {} if self.ask.force else self._remembered(texts, keys)
         missing = {key: place for place, key in reversed(list(enumerate(keys))) if key not in found}
         places = sorted(missing.values())
         if places:
@@ -104,6 +107,10 @@ class _Run:
         ask = self.ask
         return {"model": self.spec, "text": text, "truncate": ask.truncate, "parameters": ask.parameters}
 
+    def _remembered(self, texts: Sequence[str], keys: list[bytes]) -> dict[bytes, Any]:
+        """Results that are there already, by key."""
+        return self._look_up(keys)
+
     def _look_up(self, keys: list[bytes]) -> dict[bytes, Any]:
         if self.memory.empty:
             return {}
@@ -113,16 +120,19 @@ class _Run:
         self._count(hits)
         return found
 
-    def _ask(self, texts: Sequence[str], keys: Sequence[bytes], places: list[int], first: int) -> dict[bytes, Any]:
-        model = self.model
+    def _check(self, text: str, position: int) -> None:
         if self.ask.cache_only:
             raise ModelError(
-                f"cache_only=True, but {model.display_name} has no remembered result for text {first + places[0]}: "
-                f"{texts[places[0]]!r:.200}. Run once without cache_only."
+                f"cache_only=True, but {self.model.display_name} has no remembered result for text {position}: "
+                f"{text!r:.200}. Run once without cache_only."
             )
         if not self.checked:
-            model.check()
+            self.model.check()
             self.checked = True
+
+    def _ask(self, texts: Sequence[str], keys: list[bytes], places: list[int], first: int) -> dict[bytes, Any]:
+        model = self.model
+        self._check(texts[places[0]], first + places[0])
         lengths = {place: self._length(texts[place], first + place) for place in places}
         results: dict[bytes, Any] = {}
 
@@ -131,17 +141,20 @@ class _Run:
             found = model._answer_texts([texts[place] for place in batch], self.ask.truncate, self.ask.parameters)
             for place, result in zip(batch, found, strict=True):
                 results[keys[place]] = result
-                self._record(keys[place], texts[place], lengths[place], result, started)
+                self._record(keys[place], self._parts(texts[place]), lengths[place], result, started)
             return found
 
         outcomes = in_batches(places, lengths.__getitem__, answer, self.size, sort=self.ask.sorted)
         for place, result in zip(places, outcomes, strict=True):
             if isinstance(result, OutOfMemoryError):
-                raise PermanentModelError(
-                    f"{model.display_name}: text {first + place} ({lengths[place]} tokens) does not fit the memory "
-                    f"of the device ({result}). Use a smaller batch_size, truncate=True or a smaller dtype."
-                )
+                raise self._no_room(first + place, lengths[place], result)
         return results
+
+    def _no_room(self, position: int, tokens: int, error: OutOfMemoryError) -> PermanentModelError:
+        return PermanentModelError(
+            f"{self.model.display_name}: text {position} ({tokens} tokens) does not fit the memory of the device "
+            f"({error}). Use a smaller batch_size, truncate=True or a smaller dtype."
+        )
 
     def _length(self, text: str, place: int) -> int:
         tokens, most = self.model.final_count_tokens(text), self.model.model_max_length
@@ -152,7 +165,7 @@ class _Run:
             )
         return min(tokens, most)
 
-    def _record(self, key: bytes, text: str, tokens: int, result: Any, started: float) -> None:
+    def _record(self, key: bytes, parts: dict[str, Any], tokens: int, result: Any, started: float) -> None:
         self.stats.calls += 1
         self.stats.input_tokens += tokens
         self._count(1)
@@ -171,7 +184,7 @@ class _Run:
             provider=self.model.provider,
             started=started,
             ended=time.time(),
-            request=msgspec.json.encode(self._parts(text)),
+            request=msgspec.json.encode(parts),
             response=answer,
         )
         self.memory.put(key, record)

@@ -9,6 +9,7 @@ from ..llms.local.generation import pad
 from ..llms.local.hf_model import HFModel
 from ..llms.local.quiet import quiet
 from .task_model import TaskModel
+from .windows import PARAMETERS, Window, check_parameters, combined, windows
 
 
 class HFClassificationTaskModel(TaskModel):
@@ -29,9 +30,17 @@ class HFClassificationTaskModel(TaskModel):
         adapter_kwargs: passed to PEFT with the adapter; `revision` is the adapter's.
         cache_folder_path: see `TaskModel`.
         **model_kwargs: passed to transformers' `from_pretrained`; `quantization_config` too.
+
+    A text that is too long is an error, or is cut (`truncate=True`). `run()` also takes `long_texts="window"`: such a
+    text is read in windows, each as long as the model takes, and the scores of its windows are combined. With it,
+    `stride` is the number of tokens that a window shares with the one before (a quarter of a window), and
+    `window_scores` is `"mean"` (weighted by the tokens of the text in each window) or `"max"` (the largest score of
+    each label: for labels of which one passage is enough; the scores no longer sum to 1).
     """
 
     provider = "transformers"
+    extra_parameters = PARAMETERS
+    window_parameters = PARAMETERS
 
     def __init__(
         self,
@@ -94,14 +103,31 @@ class HFClassificationTaskModel(TaskModel):
     def final_count_tokens(self, value: str) -> int:
         return len(self.tokenizer(value, verbose=False).input_ids)
 
+    def _check_parameters(self, truncate: bool, parameters: Mapping[str, Any]) -> None:
+        check_parameters(truncate, parameters)
+
     def _answer_texts(self, texts: list[str], truncate: bool, parameters: dict[str, Any]) -> list[dict[str, float]]:
+        most = self.model_max_length if truncate else None
+        return self._scores_of(self.tokenizer(texts, truncation=truncate, max_length=most)["input_ids"])
+
+    def _windows(self, text: str, parameters: Mapping[str, Any]) -> list[Window]:
+        whole = self.tokenizer(text, verbose=False).input_ids
+        bare = self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+        return windows(whole, bare, self.model_max_length, parameters)
+
+    def _answer_windows(self, windows: list[Window], parameters: Mapping[str, Any]) -> list[dict[str, float]]:
+        return self._scores_of([window.ids for window in windows])
+
+    def _combined(self, results: list[Any], windows: list[Window], parameters: Mapping[str, Any]) -> dict[str, float]:
+        return combined(results, [window.own for window in windows], parameters.get("window_scores", "mean"))
+
+    def _scores_of(self, ids: list[list[int]]) -> list[dict[str, float]]:
         import torch
 
         model, tokenizer = self.model, self.tokenizer
-        encoded = tokenizer(texts, truncation=truncate, max_length=self.model_max_length if truncate else None)
         if model.config.pad_token_id is None:  # a causal classifier finds a text's last token by what is padding
             model.config.pad_token_id = tokenizer.pad_token_id or tokenizer.eos_token_id or 0
-        input_ids, attention_mask = pad(encoded["input_ids"], model.config.pad_token_id, left=False)
+        input_ids, attention_mask = pad(ids, model.config.pad_token_id, left=False)
         with torch.inference_mode(), quiet():
             logits = model(input_ids=input_ids.to(model.device), attention_mask=attention_mask.to(model.device)).logits
         names = [str(model.config.id2label[place]) for place in range(logits.shape[-1])]

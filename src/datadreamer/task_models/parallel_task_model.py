@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgumentError
 from ..llms.engine.stealing import Crew, steal
 from .task_model import TaskModel
+
+if TYPE_CHECKING:
+    from .answering import Ask
 
 PIECE = 10  # batches that a model takes at once: they are sorted by length together
 
@@ -33,21 +36,28 @@ class ParallelTaskModel(TaskModel):
             )
         super().__init__(task_models[0].cache_folder_path)
         self.task_models = task_models
+        self.extra_parameters = task_models[0].extra_parameters  # type: ignore[misc]
 
-    def run(  # type: ignore[override]
-        self, texts: Iterable[str], truncate: bool = False, **parameters: Any
-    ) -> list[Any] | Iterator[Any]:
-        """See `TaskModel.run`; takes the same parameters."""
-        as_generator = parameters.pop("return_generator", False)
-        results = self._spread(iter(texts), truncate, parameters)
-        return results if as_generator else list(results)
+    def _stream(self, texts: Iterable[str], ask: Ask, first: int = 0) -> Iterator[Any]:
+        def answer(model: TaskModel, piece: tuple[int, list[str]]) -> list[Any]:
+            position, part = piece
+            if type(model).run is TaskModel.run:
+                return list(model._stream(part, ask, position))
+            own: dict[str, Any] = {  # it has a way of its own
+                "batch_size": ask.batch_size,
+                "batch_scheduler_buffer_size": ask.buffer_size,
+                "adaptive_batch_size": ask.adaptive,
+                "force": ask.force,
+                "cache_only": ask.cache_only,
+            }
+            return list(model.run(part, ask.truncate, **own, **ask.parameters))
 
-    def _spread(self, texts: Iterator[str], truncate: bool, parameters: dict[str, Any]) -> Iterator[Any]:
-        size = PIECE * int(parameters.get("batch_size", 10))
-        pieces = iter(lambda: list(itertools.islice(texts, size)), [])
-        workers = [partial(_results, model, truncate, parameters) for model in self.task_models]
+        workers = [partial(answer, model) for model in self.task_models]
         crew = Crew(type(self).__name__, [model.display_name for model in self.task_models])
-        return itertools.chain.from_iterable(steal(pieces, workers, crew=crew))
+        return itertools.chain.from_iterable(steal(_pieces(texts, PIECE * ask.batch_size, first), workers, crew=crew))
+
+    def _check_parameters(self, truncate: bool, parameters: Mapping[str, Any]) -> None:
+        self._first()._check_parameters(truncate, parameters)
 
     def _first(self) -> TaskModel:
         return self.task_models[0]
@@ -90,5 +100,9 @@ class ParallelTaskModel(TaskModel):
         return f"{self._first().display_name} × {len(self.task_models)}"
 
 
-def _results(model: TaskModel, truncate: bool, parameters: dict[str, Any], texts: list[str]) -> list[Any]:
-    return list(model.run(texts, truncate, **parameters))
+def _pieces(texts: Iterable[str], size: int, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Consecutive texts, with the position of the first."""
+    source = iter(texts)
+    while piece := list(itertools.islice(source, size)):
+        yield first, piece
+        first += len(piece)

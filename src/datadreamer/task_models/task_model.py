@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _context
 from ..errors import InvalidArgumentError, InvalidTypeError, nearest
 from ..llms.own_models import MadeWith, arguments_of, code_of, is_ours
+
+if TYPE_CHECKING:
+    from .answering import Ask
 
 
 class TaskModel(MadeWith):
@@ -23,6 +26,8 @@ class TaskModel(MadeWith):
 
     #: parameters of `run()` beyond the published ones that this kind of model takes; they count in request keys
     extra_parameters: ClassVar[frozenset[str]] = frozenset()
+    #: those of them that say how texts that are too long are answered in windows; they count for such texts alone
+    window_parameters: ClassVar[frozenset[str]] = frozenset()
     #: what runs the model: for the record
     provider: str = "local"
 
@@ -34,6 +39,21 @@ class TaskModel(MadeWith):
     def _answer_texts(self, texts: list[str], truncate: bool, parameters: dict[str, Any]) -> list[Any]:
         """One JSON-able result per text, in order. The texts are of similar length, and fit unless `truncate`."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it answers: write _answer_texts().")
+
+    def _windows(self, text: str, parameters: Mapping[str, Any]) -> list[Any]:
+        """The parts in which a text is answered: one for a text that fits. Only with `window_parameters`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its windows are: write _windows().")
+
+    def _answer_windows(self, windows: list[Any], parameters: Mapping[str, Any]) -> list[Any]:
+        """One JSON-able result per window, in order. `len()` of a window is its tokens."""
+        raise NotImplementedError(f"{type(self).__name__} does not answer windows: write _answer_windows().")
+
+    def _combined(self, results: list[Any], windows: list[Any], parameters: Mapping[str, Any]) -> Any:
+        """The result of a text from those of its windows, which are two or more."""
+        raise NotImplementedError(f"{type(self).__name__} does not combine windows: write _combined().")
+
+    def _check_parameters(self, truncate: bool, parameters: Mapping[str, Any]) -> None:
+        """Raise if values of `extra_parameters` make no sense."""
 
     def count_tokens(self, value: str) -> int:
         """Tokens of a text."""
@@ -102,29 +122,44 @@ class TaskModel(MadeWith):
             ContextLengthError: a text is too long and `truncate` is False (also a `ValueError`).
             ModelError: the model cannot answer.
         """
-        from .answering import Ask, answers
+        given = {name: value for name, value in locals().items() if name in _PUBLISHED}
+        results = self._stream(texts, self._ask({**given, **kwargs}, texts))
+        return results if return_generator else list(results)
+
+    def _stream(self, texts: Iterable[str], ask: Ask, first: int = 0) -> Iterator[Any]:
+        """The results, in order. `first`: the position of the first text, where these are a part of more."""
+        from .answering import answers
+
+        return answers(self, texts, ask, _context.scope(), first)
+
+    def _ask(self, given: Mapping[str, Any], texts: Any) -> Ask:
+        """The arguments of `run()`, checked."""
+        from .answering import Ask
 
         if isinstance(texts, str):
             raise InvalidTypeError(f"texts must be a list (or another iterable) of str, not one str: {texts!r:.80}")
-        unknown = sorted(set(kwargs) - self.extra_parameters)
-        if unknown:
-            advice = nearest(unknown[0], _PUBLISHED | self.extra_parameters)
-            raise InvalidArgumentError(f"{self.display_name} has no parameter '{unknown[0]}'. {advice}")
+        own = {name: value for name, value in given.items() if name not in _PUBLISHED}
+        for name in own:
+            if name not in self.extra_parameters:
+                advice = nearest(name, _PUBLISHED | self.extra_parameters)
+                raise InvalidArgumentError(f"{self.display_name} has no parameter '{name}'. {advice}")
+        batch_size = given.get("batch_size", 10)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InvalidArgumentError(f"batch_size is {batch_size!r}: it must be an integer of at least 1.")
-        ask = Ask(
-            truncate=bool(truncate),
-            parameters={name: value for name, value in kwargs.items() if value is not None},
+        truncate, total = bool(given.get("truncate", False)), given.get("total_num_texts")
+        parameters = {name: value for name, value in own.items() if value is not None}
+        self._check_parameters(truncate, parameters)
+        return Ask(
+            truncate=truncate,
+            parameters=parameters,
             batch_size=batch_size,
-            buffer_size=batch_scheduler_buffer_size,
-            adaptive=adaptive_batch_size,
-            progress_interval=progress_interval,
-            force=force,
-            cache_only=cache_only,
-            total=total_num_texts if total_num_texts is not None else _length(texts),
+            buffer_size=given.get("batch_scheduler_buffer_size"),
+            adaptive=given.get("adaptive_batch_size", True),
+            progress_interval=given.get("progress_interval", 60),
+            force=given.get("force", False),
+            cache_only=given.get("cache_only", False),
+            total=total if total is not None else _length(texts),
         )
-        results = answers(self, texts, ask, _context.scope())
-        return results if return_generator else list(results)
 
     def unload_model(self) -> None:
         """Free what the model holds. It comes back when asked again."""

@@ -129,3 +129,20 @@ def test_a_real_classifier_scores_texts_and_is_named_in_the_card(tmp_path):
     record = read_step(tmp_path / "out" / "score")
     assert [model.role for model in record.models] == ["scored-by"]
     assert record.calls.calls == 3
+
+
+def test_long_texts_are_read_in_windows_where_asked(tmp_path):
+    from datadreamer.task_models import HFClassificationTaskModel
+
+    texts = ["good film", "rain all day " * 60]
+    folder = save_classifier(tmp_path / "tiny")
+    model = HFClassificationTaskModel(str(folder), device="cpu")
+    with DataDreamer(tmp_path / "out"):
+        with pytest.raises(ContextLengthError, match="Text 1 has 182 tokens"):
+            scored(model, texts)
+        step = scored(model, texts, name="Windows", args={"long_texts": "window"})
+        again = scored(model, texts, name="Windows too", args={"long_texts": "window", "window_scores": "max"})
+        with pytest.raises(InvalidArgumentError, match="pass one"):
+            scored(model, texts, name="Both", truncate=True, args={"long_texts": "window"})
+    assert list(step.output["results"]) == model.run(texts, long_texts="window")
+    assert again.fingerprint != step.fingerprint

@@ -22,7 +22,8 @@ class RunTaskModel(Step):
     Args:
         texts: texts.
         model: for example `HFClassificationTaskModel`.
-        truncate: cut texts that are longer than the model takes; False stops at the first one, naming it.
+        truncate: cut texts that are longer than the model takes; False stops at the first one, naming it. A classifier
+            also reads them whole, with `args={"long_texts": "window"}`: see `HFClassificationTaskModel`.
         batch_size, batch_scheduler_buffer_size, adaptive_batch_size: see `TaskModel.run()`. They never count.
         lazy: accepted for scripts written for the paper; results that were computed are stored all the same.
 
@@ -52,6 +53,7 @@ class RunTaskModel(Step):
             if name not in self.model.extra_parameters:
                 known = {*self._declaration.fields, *self.model.extra_parameters}
                 raise InvalidArgumentError(f"Step '{self.name}' has no argument '{name}'. {nearest(name, known)}")
+        self.model._check_parameters(self.truncate, self._own_parameters())
         self.model.check()
 
     def _own_parameters(self) -> dict[str, Any]:
