@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,8 +153,21 @@ def test_rate_limits_are_waited_out_and_errors_that_pass_are_tried_again(server:
         return web.json_response(embeddings(body))
 
     server.behaviour = moody
-    assert right(["a", "b"], embedder(server).run(["a", "b"]))
+    assert right(["a", "b"], embedder(server, retry_on_fail=True).run(["a", "b"]))
     assert len(server.requests) == 3
+
+
+def test_without_retry_on_fail_a_request_is_sent_once_but_rate_limits_are_waited_out(server: Server) -> None:
+    async def limited_then_busy(server: Server, number: int, body: dict[str, Any]) -> web.StreamResponse:
+        return error(429 if number < 3 else 503, "no", headers={"retry-after-ms": "5"})
+
+    server.behaviour = limited_then_busy
+    with pytest.raises(TransientModelError, match="Text 0 has no vector"):
+        embedder(server).run(["a", "b"])  # as published, False is what an OpenAIEmbedder has unless it is told
+    assert len(server.requests) == 4
+    with pytest.raises(TransientModelError):
+        TogetherEmbedder("m", base_url=server.url, api_key="key-of-mine-123", retry_on_fail=False).run(["a", "b"])
+    assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize(
@@ -172,7 +186,7 @@ def test_an_answer_that_is_none_is_not_taken_for_one(server: Server, tmp_path: P
         return web.json_response(answer if number == 0 else embeddings(body))
 
     server.behaviour = wrong_once
-    model = embedder(server)
+    model = embedder(server, retry_on_fail=True)
     model.retry_policy = type(model.retry_policy)(first_wait=0.01)
     assert right(["a", "b"], model.run(["a", "b"]))
     assert len(server.requests) == 2
@@ -194,7 +208,10 @@ def test_a_reader_that_stops_cancels_what_is_under_way(server: Server) -> None:
     vectors = embedder(server).run((f"text {number}" for number in range(10_000)), return_generator=True)
     next(iter(vectors))
     vectors.close()  # type: ignore[union-attr]
-    assert server.cancelled or server.in_flight == 0
+    patience = time.monotonic() + 10.0
+    while server.in_flight and time.monotonic() < patience:
+        time.sleep(0.01)  # the server hears of it a moment later
+    assert server.cancelled and server.in_flight == 0
 
 
 def test_no_more_requests_are_in_flight_than_asked(server: Server) -> None:

@@ -84,9 +84,11 @@ class TextBook(Book):
             facts: fields of the records; of `tokens`, `prices` and `ids`, one value per row.
         """
         tokens = facts.pop("tokens")
+        unpriced = "prices" in facts and facts["prices"] is None
         prices = facts.pop("prices", None)
         with _lock:
             self.stats.calls += len(keys)
+            self.stats.unpriced += len(keys) if unpriced else 0
             self._add(Usage(input_tokens=sum(tokens)), None if prices is None else sum(prices))
             self._count(facts["served_model"], len(keys))
         if self.memory.empty:

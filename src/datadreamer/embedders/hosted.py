@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..errors import AuthenticationError, InvalidArgumentError, nearest
-from ..llms.engine.retry import RetryPolicy
-from ..llms.facts import UNKNOWN, ModelFacts
+from ..llms.engine.retry import ONCE, RetryPolicy
+from ..llms.facts import UNKNOWN, ModelFacts, stated
 from ..llms.own_models import code_of
 from ..llms.tokens import estimate
 from ..llms.wire.transport import Timeouts
@@ -32,6 +32,7 @@ _OPTIONS = (
     "requests_per_minute",
     "tokens_per_minute",
     "price",
+    "prices",
 )
 _UNBOUNDED = 1 << 30
 
@@ -52,13 +53,13 @@ class HostedEmbedder(Embedder):
         model_name: as the service names it.
         place: where the service is, with the key.
         dimensions: numbers per vector to ask for. None: the model's own.
-        retry_on_fail: False: a request that fails for a reason that may pass is sent three times at most; True: six
-            times. Rate limits are waited out in any case.
+        retry_on_fail: ask again, with growing waits, after errors that may pass. False: every request is sent once.
+            Rate limits are waited out in any case.
         cache_folder_path: see `Embedder`.
         options: `timeout` (seconds for one answer, 600), `connect_timeout` (seconds, 10), `max_in_flight` (most
             requests at once, 256), `max_context_length` (tokens of a text, where it is not known), `default_headers`,
             `requests_per_minute` and `tokens_per_minute` (limits of your own), `price` (US dollars per million tokens,
-            where it is not known).
+            where it is not known; or, as for every model, `prices={"input": …}`).
 
     Raises:
         InvalidArgumentError: an option is not known.
@@ -69,6 +70,8 @@ class HostedEmbedder(Embedder):
     length_slack: ClassVar[float] = 1.7
     limits: ClassVar[Limits] = Limits()
     max_in_flight: int = 256
+    #: with retry_on_fail=False
+    single_try: ClassVar[RetryPolicy] = ONCE
     _other_servers: ClassVar[str] = 'For a server that needs none, pass base_url="http://…".'
 
     def __init__(
@@ -87,8 +90,8 @@ class HostedEmbedder(Embedder):
         if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) < 1):
             raise InvalidArgumentError(f"dimensions is {dimensions!r}: it must be an integer of at least 1.")
         self.dimensions = dimensions
-        self.retry_on_fail = True  # the policy below says how often
-        self.retry_policy = RetryPolicy() if retry_on_fail else RetryPolicy(transient_attempts=3)
+        self.retry_on_fail = bool(retry_on_fail)
+        self.retry_policy = RetryPolicy()
         self.max_in_flight = int(options.get("max_in_flight") or type(self).max_in_flight)
         self._max_context_length: int | None = options.get("max_context_length")
         self._timeouts = Timeouts(
@@ -96,7 +99,7 @@ class HostedEmbedder(Embedder):
         )
         self.requests_per_minute: float | None = options.get("requests_per_minute")
         self.tokens_per_minute: float | None = options.get("tokens_per_minute")
-        self._stated_price = None if options.get("price") is None else Decimal(str(options["price"]))
+        self._stated_price = _stated_price(options)
         self._endpoint = place
         self.provider, self.host = place.provider, place.host
         self._learnt_dims: int | None = None
@@ -253,3 +256,17 @@ class HostedEmbedder(Embedder):
         if self._max_context_length is not None:
             spec["max_context_length"] = self._max_context_length
         return spec
+
+
+def _stated_price(options: Mapping[str, Any]) -> Decimal | None:
+    """US dollars per million tokens, as the user says; there are no tokens of an answer to pay for."""
+    price, prices = options.get("price"), options.get("prices")
+    if price is not None and prices is not None:
+        raise InvalidArgumentError('price=0.02 and prices={"input": 0.02} say the same: pass one of them.')
+    if price is None and prices is None:
+        return None
+    given = {"input": price} if prices is None else dict(prices)
+    found: Decimal | None = stated(None, {"output": 0, **given}).get("input_price")
+    if found is None:
+        raise InvalidArgumentError(f'prices={prices!r}: give {{"input": …}}, US dollars per million tokens.')
+    return found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .. import _loop
+from ..errors import BudgetExceededError
 from ..llms.engine.call import Call
 from ..llms.engine.desk import Desk, Lane, desk_for
 from ..llms.types import Failure, Request
@@ -50,6 +51,10 @@ class HostedRun(Run):
         self._back: queue.SimpleQueue[tuple[Batch, Any]] = queue.SimpleQueue()
         self._answers = 0
         self._refusals: list[str] = []
+        self._sent = 0  # requests
+        self._unpaid: list[Batch] = []  # what a budget had nothing left for while others were under way
+        self._last_ones = False  # whether these go out one by one now
+        self._stopped: BudgetExceededError | None = None
 
     def chunks(self) -> Generator[Chunk, None, None]:
         """The chunks, in order."""
@@ -57,7 +62,7 @@ class HostedRun(Run):
         ended = False
         try:
             while True:
-                while not ended and len(pieces) < AHEAD and len(self._out) < 2 * self.ask.batch_size:
+                while not ended and len(pieces) < AHEAD and self._has_room():
                     piece = self.take(self.ask.buffer(BUFFER))
                     if piece is None:
                         ended = True
@@ -68,11 +73,16 @@ class HostedRun(Run):
                         break
                 if not pieces:
                     return
-                while pieces[0].open:
+                while pieces[0].open and self._stopped is None:
                     self._receive(*self._back.get())
+                    self._send_last_ones()
                 piece = pieces.popleft()
-                self.book.progress(len(piece.texts))
-                yield piece.chunk()
+                chunk = piece.chunk()
+                self.book.progress(len(chunk.vectors))
+                if len(chunk.vectors):
+                    yield chunk
+                if piece.open and self._stopped is not None:
+                    raise self._stopped
         finally:
             self._stop()
 
@@ -105,6 +115,8 @@ class HostedRun(Run):
     def _submit(self, batches: Sequence[Batch]) -> None:
         extra = self.hosted.request_extra(self.ask.parameters)
         for batch in batches:
+            self._sent += 1
+            batch.order = batch.order or (self._sent,)
             messages = tuple({"role": "user", "content": text} for text in batch.texts)
             key = hashlib.sha256(b"".join(batch.keys)).digest()
             batch.back = self._back
@@ -122,6 +134,9 @@ class HostedRun(Run):
 
     def _receive(self, batch: Batch, outcome: Embedded | Failure | BaseException) -> None:
         self._out.discard(batch)
+        if isinstance(outcome, BudgetExceededError):
+            self._not_paid(batch, outcome)
+            return
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, Failure):
@@ -150,6 +165,26 @@ class HostedRun(Run):
                 for place in places:
                     piece.failures[place] = failure
                     del piece.open[place]
+
+    def _has_room(self) -> bool:
+        return self._stopped is None and not self._unpaid and len(self._out) < 2 * self.ask.batch_size
+
+    def _not_paid(self, batch: Batch, error: BudgetExceededError) -> None:
+        if not self._last_ones:
+            self._unpaid.append(batch)
+        elif len(batch.keys) > 1:
+            self._unpaid += halves(batch)  # a part of it may still be paid for
+        else:
+            self._stopped = error
+
+    def _send_last_ones(self) -> None:
+        """Once nothing is under way any more, what is left of a budget is used up text by text, in their order."""
+        if self._out or not self._unpaid or self._stopped is not None:
+            return
+        self._last_ones = True
+        batch = min(self._unpaid, key=lambda batch: batch.order)
+        self._unpaid.remove(batch)
+        self._submit([batch])
 
     def _stop(self) -> None:
         """Cancel what is still in flight, wait until it is, and until what arrived is on its way to the disk."""

@@ -24,13 +24,13 @@ class OpenAIEmbedder(HostedEmbedder):
             OpenAI's own service or the server that `OPENAI_BASE_URL` names. Other servers need none.
         base_url: for example `"http://localhost:11434/v1"`. None: `OPENAI_BASE_URL`, else OpenAI's own.
         api_version: on Azure.
-        retry_on_fail: False: a request that fails for a reason that may pass is sent three times at most; True: six
-            times. Rate limits are waited out in any case.
+        retry_on_fail: ask again, with growing waits, after errors that may pass. False: every request is sent once.
+            Rate limits are waited out in any case.
         cache_folder_path: see `Embedder`.
         **kwargs: `timeout` (seconds for one answer, 600), `connect_timeout` (seconds, 10), `max_in_flight` (most
             requests at once, 256), `max_context_length` (tokens of a text, where it is not known), `default_headers`,
             `requests_per_minute` and `tokens_per_minute` (limits of your own), `price` (US dollars per million tokens,
-            where it is not known).
+            where it is not known; or, as for every model, `prices={"input": …}`).
 
     Lengths are estimates, because no tokenizer is at hand; with `truncate=True` a text is cut to what surely fits.
 

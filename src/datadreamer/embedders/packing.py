@@ -22,6 +22,7 @@ class Batch:
         self.keys, self.texts = list(keys), list(texts)
         self.requests = list(requests)  # what each key is the digest of
         self.tokens = list(tokens)  # estimated
+        self.order: tuple[int, ...] = ()  # earlier texts have a smaller one
         self.call: Call
         self.back: queue.SimpleQueue[tuple[Batch, Any]]
 
@@ -53,7 +54,10 @@ def packed(
 def halves(batch: Batch) -> list[Batch]:
     """A request that was refused, as two."""
     middle = len(batch.keys) // 2
-    return [batch.part(0, middle), batch.part(middle, len(batch.keys))]
+    parts = [batch.part(0, middle), batch.part(middle, len(batch.keys))]
+    for number, part in enumerate(parts):
+        part.order = (*batch.order, number)
+    return parts
 
 
 def _ranges(texts: Sequence[str], tokens: Sequence[int], limits: Limits) -> Iterator[tuple[int, int]]:

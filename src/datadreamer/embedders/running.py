@@ -63,9 +63,12 @@ class Piece:
             self.open.pop(place, None)
 
     def chunk(self) -> Chunk:
-        """What there is, when nothing is open any more."""
+        """What there is up to the first text that is open: everything, at the end."""
         vectors = self.vectors if self.vectors is not None else np.zeros((len(self.texts), 0), np.float32)
-        return Chunk(self.first, vectors, self.failures)
+        if not self.open:
+            return Chunk(self.first, vectors, self.failures)
+        end = min(self.open)
+        return Chunk(self.first, vectors[:end], {at: why for at, why in self.failures.items() if at < end})
 
 
 class Run:

@@ -18,11 +18,12 @@ class TogetherEmbedder(HostedEmbedder):
         api_key: the key. None: the environment variable `TOGETHER_API_KEY`.
         max_context_length: tokens of a text. None: longer texts are left to the service.
         tokenizer_model_name, tokenizer_revision, tokenizer_trust_remote_code: without effect: lengths are estimated.
-        retry_on_fail: ask again after errors that may pass. Rate limits are waited out.
+        retry_on_fail: ask again, with growing waits, after errors that may pass. False: every request is sent once.
+            Rate limits are waited out in any case.
         cache_folder_path: see `Embedder`.
         warn_tokenizer_model_name, warn_max_context_length: without effect.
         **kwargs: `base_url`, `dimensions`, and the options of every hosted embedder (`timeout`, `connect_timeout`,
-            `max_in_flight`, `default_headers`).
+            `max_in_flight`, `default_headers`, `requests_per_minute`, `tokens_per_minute`, `price`).
     """
 
     limits: ClassVar[Limits] = Limits(texts=256, tokens=100_000)  # nothing is documented: a cautious size

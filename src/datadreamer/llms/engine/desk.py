@@ -17,7 +17,7 @@ from ..types import Failure, Generation
 from .circuit import Circuit
 from .limiter import Limiter
 from .pace import Pace
-from .retry import NEVER, Retry
+from .retry import Retry, policy_of
 
 if TYPE_CHECKING:
     from ..llm import LLM
@@ -245,7 +245,7 @@ class Desk:
         attempts = call.attempts
         if attempts.first_error is None:
             attempts.first_error = now
-        policy = call.llm.retry_policy if call.llm.retry_on_fail else NEVER
+        policy = policy_of(call.llm)
         alone = False  # whether nobody else waits because of this
         if isinstance(error, RateLimitError):
             attempts.limited += 1
@@ -254,9 +254,9 @@ class Desk:
         else:
             attempts.transient += 1
             self.limiter.failed()
-            if policy is not NEVER:
+            if call.llm.retry_on_fail:
                 self._count(call, error, now, probe)
-        if self.circuit.open and policy is not NEVER:
+        if self.circuit.open and call.llm.retry_on_fail:
             self._hold(call, lane)
             return
         decision = policy.decide(error, attempts, now, self.limiter.contacted, self._rng)

@@ -74,14 +74,17 @@ class Pace:
     def settle(self, expected: float, answer: Generation, now: float) -> None:
         """The answer to a request that was taken to use `expected` tokens is there."""
         usage = answer.usage
-        if self._tokens is None or not usage.output_tokens:
+        if self._tokens is None or not (usage.input_tokens or usage.output_tokens):
             return
         self._tokens.take(usage.input_tokens + usage.output_tokens - expected, now)
+        if not usage.output_tokens:
+            return
         known = self._answer or float(usage.output_tokens)
         self._answer = (1.0 - _LEARN) * known + _LEARN * usage.output_tokens
 
     def _expected(self, llm: LLM, request: Request) -> float:
         texts = [message.get("content") for message in request.messages]
         prompt = sum(llm.count_tokens(text) for text in texts if isinstance(text, str))
-        answer = self._answer or min(GUESS, request.max_new_tokens or GUESS)
+        most = request.max_new_tokens
+        answer = self._answer or (GUESS if most is None else min(GUESS, most))
         return float(prompt + llm.count_tokens(request.system or "") + answer)

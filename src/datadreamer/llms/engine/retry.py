@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import ModelError, PermanentModelError, RateLimitError, ServerUnreachableError
 
@@ -89,6 +90,14 @@ class RetryPolicy:
 
 #: for `retry_on_fail=False`
 NEVER = RetryPolicy(transient_attempts=1, unreachable_attempts=1, limited_attempts=1)
+#: the same for models that are made so unless asked otherwise: their rate limits are waited out all the same
+ONCE = RetryPolicy(transient_attempts=1, unreachable_attempts=1)
+
+
+def policy_of(model: Any) -> RetryPolicy:
+    """What holds for the requests of a model."""
+    policy: RetryPolicy = model.retry_policy if model.retry_on_fail else getattr(model, "single_try", NEVER)
+    return policy
 
 
 def concerns_everyone(error: ModelError) -> bool:

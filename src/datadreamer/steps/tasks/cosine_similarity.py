@@ -90,12 +90,12 @@ class CosineSimilarity(Step):
         given = {**self._own(), **speed_of(self._args), "truncate": self.truncate, "progress_interval": None}
         pairs = zip(embedder.chunks(left, **given), embedder.chunks(right, **given), strict=True)
         for one, other in pairs:
-            failures = {**one.failures, **other.failures}
-            similar = np.zeros(len(one.vectors)) if failures else cosines(one.vectors, other.vectors)
-            there = [place for place in range(len(similar)) if place not in failures]
-            if failures and there:
+            count = min(len(one.vectors), len(other.vectors))  # the last before a budget is used up may be shorter
+            failures = {place: why for place, why in {**one.failures, **other.failures}.items() if place < count}
+            there = [place for place in range(count) if place not in failures]
+            similar = np.zeros(count)
+            if there:
                 similar[there] = cosines(one.vectors[there], other.vectors[there])
-            count = len(one.vectors)
             yield from self._rows(one.first, left.take(count), right.take(count), similar, failures)
 
     def _of_vectors(self) -> Iterator[Chunk | Loss]:
