@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _context
 from ..errors import InvalidArgumentError, InvalidTypeError, nearest
-from ..llms.own_models import MadeWith, arguments_of, code_of, is_ours
+from ..llms.own_models import arguments_of, code_of, is_ours
+from ..task_models.task_model import TaskModel
 from .ask import Ask, Chunk
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class Embedder(MadeWith):
-    """A model that turns a text into a vector.
+class Embedder(TaskModel):
+    """A task model that turns a text into a vector.
 
     A backend is a subclass with `_embed_batch`, `spec`, `count_tokens`, `model_max_length` and `dims` (for a model in
     this process). Looking up and recording vectors, order, batches of similar length and counters are around it.
@@ -26,17 +27,14 @@ class Embedder(MadeWith):
             without a session, can share them. None: they are remembered by the session alone.
     """
 
-    #: parameters of `run()` beyond the published ones that this kind of model takes; they count in request keys
-    extra_parameters: ClassVar[frozenset[str]] = frozenset()
-    #: who runs the model, and the host it is asked at: for the record
-    provider: str = "local"
+    #: the host it is asked at: for the record
     host: str = ""
     #: a text is refused when it is longer than `model_max_length` times this: above 1 where lengths are estimates
     length_slack: ClassVar[float] = 1.0
 
     def __init__(self, model_name: str, cache_folder_path: str | None = None) -> None:
+        super().__init__(cache_folder_path)
         self.model_name = str(model_name)
-        self.cache_folder_path = cache_folder_path
 
     # --- what a backend writes ------------------------------------------------------------------------------------
 
@@ -46,23 +44,10 @@ class Embedder(MadeWith):
         """The vectors of a batch, of shape (texts, dims), in order. The texts fit, unless `truncate`."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it embeds: write _embed_batch().")
 
-    def count_tokens(self, value: str) -> int:
-        """Tokens of a text."""
-        raise NotImplementedError(f"{type(self).__name__} does not count tokens: write count_tokens().")
-
-    @property
-    def model_max_length(self) -> int:
-        """Most tokens of a text, as `final_count_tokens` counts them."""
-        raise NotImplementedError(f"{type(self).__name__} has no length: write model_max_length.")
-
     @property
     def dims(self) -> int:
         """Numbers in a vector."""
         raise NotImplementedError(f"{type(self).__name__} does not say how long its vectors are: write dims.")
-
-    def final_count_tokens(self, value: str) -> int:
-        """Tokens of a text with the special tokens that the model wants around it."""
-        return self.count_tokens(value)
 
     def _count_many(self, texts: list[str], instruction: str | None) -> list[int]:
         """`final_count_tokens` of each text behind the instruction: of many at once, where that is quicker."""
@@ -71,9 +56,6 @@ class Embedder(MadeWith):
     def _rows_at_once(self, batch_size: int, adaptive: bool) -> int:
         """Texts of a batch: an accelerator may want more than was asked for."""
         return batch_size
-
-    def check(self) -> None:
-        """Raise if nothing could be asked at all. Cheap; called before the first text is embedded."""
 
     def spec(self) -> dict[str, Any]:
         """What counts when vectors are compared or remembered: plain data without folders, keys and devices."""
@@ -84,12 +66,9 @@ class Embedder(MadeWith):
         own = arguments_of(self) if kind.spec is Embedder.spec else {}
         return {**spec, **code_of(kind), **own}
 
-    def __datadreamer_fingerprint__(self) -> dict[str, Any]:
-        return self.spec()
-
     # --- what users call ------------------------------------------------------------------------------------------
 
-    def run(
+    def run(  # type: ignore[override]  # as published: the instruction is the third
         self,
         texts: Iterable[str],
         truncate: bool = False,
@@ -180,30 +159,7 @@ class Embedder(MadeWith):
             total=total if total is not None else len(texts) if isinstance(texts, Sized) else None,
         )
 
-    def unload_model(self) -> None:
-        """Free what the model holds. It comes back when asked again."""
-
     # --- about the model ------------------------------------------------------------------------------------------
-
-    @property
-    def model_card(self) -> str | None:
-        """URL of the model's card."""
-        return None
-
-    @property
-    def license(self) -> str | None:
-        """Licence, or URL of the terms."""
-        return None
-
-    @property
-    def citation(self) -> list[str] | None:
-        """BibTeX entries."""
-        return None
-
-    @property
-    def version(self) -> float:
-        """Raise it in a subclass when the same text should be embedded again."""
-        return 1.0
 
     @property
     def display_icon(self) -> str:
@@ -224,9 +180,6 @@ class Embedder(MadeWith):
     def served_name(self) -> str:
         """Name of the model that answers: for the record."""
         return self.model_name
-
-    def __repr__(self) -> str:
-        return f"<{self.display_name}>"
 
 
 _PUBLISHED = frozenset(

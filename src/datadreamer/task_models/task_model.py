@@ -123,7 +123,7 @@ class TaskModel(MadeWith):
             ModelError: the model cannot answer.
         """
         given = {name: value for name, value in locals().items() if name in _PUBLISHED}
-        results = self._stream(texts, self._ask({**given, **kwargs}, texts))
+        results = self._stream(texts, self._arguments({**given, **kwargs}, texts))
         return results if return_generator else list(results)
 
     def _stream(self, texts: Iterable[str], ask: Ask, first: int = 0) -> Iterator[Any]:
@@ -132,7 +132,7 @@ class TaskModel(MadeWith):
 
         return answers(self, texts, ask, _context.scope(), first)
 
-    def _ask(self, given: Mapping[str, Any], texts: Any) -> Ask:
+    def _arguments(self, given: Mapping[str, Any], texts: Any) -> Ask:
         """The arguments of `run()`, checked."""
         from .answering import Ask
 

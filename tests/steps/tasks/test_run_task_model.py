@@ -146,3 +146,18 @@ def test_long_texts_are_read_in_windows_where_asked(tmp_path):
             scored(model, texts, name="Both", truncate=True, args={"long_texts": "window"})
     assert list(step.output["results"]) == model.run(texts, long_texts="window")
     assert again.fingerprint != step.fingerprint
+
+
+def test_an_embedder_is_a_task_model(tmp_path):
+    from datadreamer.embedders import Embedder, FakeEmbedder, OpenAIEmbedder, ParallelEmbedder
+    from datadreamer.task_models import ParallelTaskModel
+
+    assert issubclass(Embedder, TaskModel)
+    assert isinstance(OpenAIEmbedder("m", base_url="http://localhost/v1"), TaskModel)
+    assert isinstance(ParallelEmbedder(FakeEmbedder()), TaskModel)
+    with DataDreamer(tmp_path):
+        step = scored(FakeEmbedder(dims=4))
+        copies = scored(ParallelTaskModel(FakeEmbedder(dims=4), FakeEmbedder(dims=4)), name="Copies")
+    wanted = [vector.tolist() for vector in FakeEmbedder(dims=4).run(TEXTS)]
+    assert list(step.output["results"]) == wanted
+    assert list(copies.output["results"]) == wanted
