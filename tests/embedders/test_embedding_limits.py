@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from embedding_server import embed, embeddings, vector_of
 from datadreamer import Budget, DataDreamer
 from datadreamer.embedders import OpenAIEmbedder, ParallelEmbedder
 from datadreamer.embedders.hosted import Limits
+from datadreamer.embedders.hosted_running import AHEAD, HELD, chunks_ahead
 from datadreamer.errors import BudgetExceededError, InvalidArgumentError
 from datadreamer.ledger import Usage
 from datadreamer.llms.engine.pace import Pace
@@ -195,3 +197,10 @@ def test_tokens_per_minute_are_those_that_the_service_counts(server: Server) -> 
     answer = Generation(text="", finish_reason="stop", usage=Usage(input_tokens=10))
     pace.settle(expected, answer, 0.0)
     assert pace.wait(model, request, 0.0) == pytest.approx(10 / 100, rel=0.2)  # 100 tokens a second
+
+
+def test_what_waits_for_a_slow_answer_is_bounded_in_bytes() -> None:
+    assert chunks_ahead(2048, 0) == chunks_ahead(2048, 384) == AHEAD
+    assert [chunks_ahead(2048, dims) for dims in (1536, 3072, 1 << 20)] == [21, 10, 4]
+    for texts, dims in itertools.product((100, 2048, 10_000), (1024, 1536, 3072)):
+        assert 4 * texts * dims * chunks_ahead(texts, dims) <= max(HELD, 4 * 4 * texts * dims)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from .wire import Embedded
 
 BUFFER = 2048  # texts of a chunk
-AHEAD = 64  # chunks between the oldest that is not finished and the newest
+AHEAD = 64  # most chunks between the oldest that is not finished and the newest
+HELD = 256 << 20  # bytes of vectors in them: one slow answer must not fill the memory
 SAME = 16  # first requests that must be refused alike for the run to stop
 _SPLIT = frozenset({"bad_request", "context_length", "content_filter"})
 
@@ -62,7 +63,7 @@ class HostedRun(Run):
         ended = False
         try:
             while True:
-                while not ended and len(pieces) < AHEAD and self._has_room():
+                while not ended and self._has_room(len(pieces)):
                     piece = self.take(self.ask.buffer(BUFFER))
                     if piece is None:
                         ended = True
@@ -166,8 +167,11 @@ class HostedRun(Run):
                     piece.failures[place] = failure
                     del piece.open[place]
 
-    def _has_room(self) -> bool:
-        return self._stopped is None and not self._unpaid and len(self._out) < 2 * self.ask.batch_size
+    def _has_room(self, pieces: int) -> bool:
+        """Whether another chunk may be read."""
+        if self._stopped is not None or self._unpaid or len(self._out) >= 2 * self.ask.batch_size:
+            return False
+        return pieces < chunks_ahead(self.ask.buffer(BUFFER), self.hosted._learnt_dims or 0)
 
     def _not_paid(self, batch: Batch, error: BudgetExceededError) -> None:
         if not self._last_ones:
@@ -202,6 +206,11 @@ class HostedRun(Run):
             self._desk.drop(batch.call, batch)
         self._desk.pump(self._lane)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def chunks_ahead(texts: int, dims: int) -> int:
+    """Chunks that are held at once, of so many texts, with vectors of `dims` numbers (0: not known yet)."""
+    return AHEAD if not dims else max(4, min(AHEAD, HELD // (4 * texts * dims)))
 
 
 def _on(loop: asyncio.AbstractEventLoop) -> bool:
